@@ -1,0 +1,9 @@
+"""Generate the missing modality of single cells: scMOG on MuData, built on scvi-tools."""
+
+from importlib.metadata import version
+
+from scmog import data, datasets, metrics, model, module, nn, pl, train
+
+__version__ = version("scmog")
+
+__all__ = ["data", "datasets", "metrics", "model", "module", "nn", "pl", "train"]

@@ -1,0 +1,87 @@
+"""The table that says what a modality is.
+
+Adding a modality means adding a row here and, where its likelihood is new, one decoder and one loss in
+:mod:`scmog.nn`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = tuple[str, str]
+"""Source and target modality, e.g. ``("rna", "atac")``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """What scmog knows about one kind of measurement.
+
+    Attributes
+    ----------
+    name
+        Canonical name, used in ``directions``, ``source``, ``target`` and in all keys.
+    registry_key
+        Key of the counts in the scvi-tools data registry (and in the mini-batches).
+    aliases
+        Names in ``mdata.mod`` under which the modality is found without being told, best first.
+    features
+        What one variable is called in messages.
+    likelihood
+        Which decoder and loss the modality has as a target.
+    unit
+        Unit of the generated values, as stated in ``.uns``.
+    binary
+        Whether the target is on/off, so that a threshold applies.
+    integer_counts
+        Whether raw values must be whole numbers.
+    """
+
+    name: str
+    registry_key: str
+    aliases: tuple[str, ...]
+    features: str
+    likelihood: Literal["negative_binomial", "bernoulli", "gaussian"]
+    unit: str
+    binary: bool = False
+    integer_counts: bool = True
+
+
+MODALITIES: dict[str, Modality] = {
+    modality.name: modality
+    for modality in (
+        Modality(
+            name="rna",
+            registry_key="X",
+            aliases=("rna", "gex", "RNA"),
+            features="genes",
+            likelihood="negative_binomial",
+            unit="expected counts at the median library size of the training cells",
+        ),
+        Modality(
+            name="atac",
+            registry_key="atac",
+            aliases=("atac", "peaks", "ATAC"),
+            features="peaks",
+            likelihood="bernoulli",
+            unit="open (1) or closed (0)",
+            binary=True,
+        ),
+        Modality(
+            name="protein",
+            registry_key="proteins",
+            aliases=("protein", "prot", "adt", "ADT"),
+            features="proteins",
+            likelihood="gaussian",
+            unit="centred log-ratio over the proteins of a cell, ln((x + 1) / gmean(x + 1))",
+        ),
+    )
+}
+
+PAPER_DIRECTIONS: tuple[Direction, ...] = (("rna", "atac"), ("atac", "rna"), ("rna", "protein"))
+"""The three directions of the paper, trained by default as far as the data allow."""
+
+
+def direction_name(direction: Direction) -> str:
+    """Name of a direction in histories and state dictionaries, e.g. ``"rna_to_atac"``."""
+    return f"{direction[0]}_to_{direction[1]}"

@@ -1,0 +1,21 @@
+"""MuData fields and registry: what scvi-tools' own do not check or allow."""
+
+from scmog.data._batch_field import BatchField, find_obs_column
+from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
+from scmog.data._manager import PartialMuDataManager
+from scmog.data._modality_names import find_modalities, is_generated, resolve_directions
+from scmog.data._split import Split, split_at_random, split_by_key
+
+__all__ = [
+    "BatchField",
+    "CheckedLayerField",
+    "MuDataCheckedLayerField",
+    "PartialMuDataManager",
+    "Split",
+    "find_modalities",
+    "find_obs_column",
+    "is_generated",
+    "resolve_directions",
+    "split_at_random",
+    "split_by_key",
+]

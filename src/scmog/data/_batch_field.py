@@ -1,0 +1,119 @@
+"""The batch covariate: found wherever it is, optional at query time."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mudata import MuData
+from scvi import REGISTRY_KEYS
+from scvi.data.fields import BaseAnnDataField
+
+logger = logging.getLogger(__name__)
+
+_CODES_COLUMN = f"_scvi_{REGISTRY_KEYS.BATCH_KEY}"
+
+
+def find_obs_column(mdata: MuData, key: str) -> pd.Series | None:
+    """Column ``key`` of the global obs or else of the first modality that has it; None if none has.
+
+    Global obs first; mudata 0.4 no longer copies columns of the modalities up.
+    """
+    if key in mdata.obs:
+        return mdata.obs[key]
+    for adata in mdata.mod.values():
+        if key in adata.obs:
+            return adata.obs[key].reindex(mdata.obs_names)
+    return None
+
+
+class BatchField(BaseAnnDataField):
+    """Categorical batch covariate of the decoders.
+
+    Differs from scvi-tools' categorical field in what a query may do: without the column, or with a category that was
+    not seen in training, a cell has the code -1, which the module reads as "average batch".
+
+    Parameters
+    ----------
+    batch_key
+        Column of the global obs or of one modality's obs; None for no covariate.
+    """
+
+    CATEGORIES = "categorical_mapping"
+    KEY = "original_key"
+
+    def __init__(self, batch_key: str | None) -> None:
+        super().__init__()
+        self.batch_key = batch_key
+
+    @property
+    def registry_key(self) -> str:
+        """Key in the data registry and in mini-batches."""
+        return str(REGISTRY_KEYS.BATCH_KEY)
+
+    @property
+    def attr_name(self) -> str:
+        """The codes are kept in obs."""
+        return "obs"
+
+    @property
+    def attr_key(self) -> str:
+        """Column with the codes."""
+        return _CODES_COLUMN
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no covariate."""
+        return self.batch_key is None
+
+    def validate_field(self, adata: MuData) -> None:
+        """Raise KeyError if no obs has the column, ValueError if it has missing values."""
+        if self.batch_key is None:
+            return
+        column = find_obs_column(adata, self.batch_key)
+        if column is None:
+            available = sorted({*adata.obs.columns, *(c for a in adata.mod.values() for c in a.obs.columns)})
+            message = f"batch_key {self.batch_key!r} is in no obs; columns are {available}."
+            raise KeyError(message)
+        if column.isna().any():
+            message = f"batch_key {self.batch_key!r} is missing for {int(column.isna().sum())} cell(s); fill it first."
+            raise ValueError(message)
+
+    def register_field(self, adata: MuData) -> dict[str, Any]:
+        """Number the categories, in sorted order."""
+        super().register_field(adata)
+        if self.batch_key is None:
+            return {}
+        values = find_obs_column(adata, self.batch_key).astype(str)  # type: ignore[union-attr]
+        categories = np.unique(values.to_numpy())
+        return self._write_codes(adata, values, categories)
+
+    def transfer_field(self, state_registry: dict[str, Any], adata_target: MuData, **_: Any) -> dict[str, Any]:
+        """Number a query's batches as in training; -1 where there is no telling."""
+        column = find_obs_column(adata_target, str(self.batch_key))
+        if column is None:
+            logger.warning("The query has no column %r: all its cells get the average batch.", self.batch_key)
+            column = pd.Series(np.nan, index=adata_target.obs_names)
+        categories = np.asarray(state_registry[self.CATEGORIES])
+        values = column.astype(str)
+        unseen = sorted(set(values) - set(categories) - {"nan"})
+        if unseen:
+            logger.warning(
+                "Batches %s of the query were not seen in training (%s): their cells get the average batch.",
+                unseen,
+                list(categories),
+            )
+        return self._write_codes(adata_target, values, categories)
+
+    def _write_codes(self, mdata: MuData, values: pd.Series, categories: np.ndarray) -> dict[str, Any]:
+        mdata.obs[_CODES_COLUMN] = pd.Index(categories).get_indexer(values.to_numpy()).astype(np.int64)
+        return {self.CATEGORIES: categories, self.KEY: self.batch_key}
+
+    def get_summary_stats(self, state_registry: dict[str, Any]) -> dict[str, int]:
+        """Number of batches; 0 without the covariate."""
+        return {"n_batch": len(state_registry.get(self.CATEGORIES, ()))}
+
+    def view_state_registry(self, state_registry: dict[str, Any]) -> None:
+        """Nothing to show beyond the summary."""

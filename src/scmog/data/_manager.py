@@ -1,0 +1,70 @@
+"""An AnnDataManager whose queries may lack modalities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mudata import MuData
+from scvi.data import AnnDataManager
+
+from scmog.data._count_field import MuDataCheckedLayerField
+from scmog.data._modality_names import is_generated
+
+
+class PartialMuDataManager(AnnDataManager):
+    """Manager that, when it transfers, registers only the modalities that a query has.
+
+    scvi-tools refuses a query without one of the registered modalities. Here the full list of fields and the registry of
+    the training data are kept beside those of the query, so that a manager made for a partial query can itself serve
+    the next one, which may be partial in another way.
+
+    Attributes
+    ----------
+    reference_registry
+        Registry of the training data; None for the manager of the training data itself.
+    """
+
+    def __init__(
+        self,
+        fields: list[Any] | None = None,
+        setup_method_args: dict[str, Any] | None = None,
+        validation_checks: Any = None,
+    ) -> None:
+        super().__init__(fields, setup_method_args, validation_checks)
+        self.all_fields = list(self.fields)
+        self.reference_registry: dict[str, Any] | None = None
+
+    def register_fields(self, adata: MuData, source_registry: dict[str, Any] | None = None, **transfer: Any) -> None:
+        """Register the training data, or those modalities of a query that the training data have.
+
+        Raises
+        ------
+        ValueError
+            If a query has none of the registered modalities.
+        """
+        if source_registry is not None:
+            self.reference_registry = source_registry
+            self.fields = [field for field in self.all_fields if _available(field, adata)]
+            if not any(isinstance(field, MuDataCheckedLayerField) for field in self.fields):
+                needed = [field.mod_key for field in self.all_fields if isinstance(field, MuDataCheckedLayerField)]
+                message = (
+                    f"the query has the modalities {list(adata.mod)}; at least one measured of {needed} is needed."
+                )
+                raise ValueError(message)
+        super().register_fields(adata, source_registry, **transfer)
+
+    def transfer_fields(self, adata_target: MuData, **transfer: Any) -> PartialMuDataManager:
+        """Manager for a query, made from all fields and the registry of the training data."""
+        manager = self.__class__(
+            fields=self.all_fields,
+            setup_method_args=self._get_setup_method_args(),
+            validation_checks=self.validation_checks,
+        )
+        manager.register_fields(adata_target, self.reference_registry or self._registry, **transfer)
+        return manager
+
+
+def _available(field: Any, mdata: MuData) -> bool:
+    if not isinstance(field, MuDataCheckedLayerField):
+        return True  # covariates cope with their absence themselves
+    return field.mod_key in mdata.mod and not is_generated(mdata.mod[field.mod_key])

@@ -1,0 +1,67 @@
+"""What the registry of the training data says, whatever data are attached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scvi import REGISTRY_KEYS
+from scvi.data import _constants
+
+from scmog._modalities import MODALITIES
+from scmog.data import BatchField, MuDataCheckedLayerField
+
+
+class TrainingRegistry:
+    """Reads the scvi-tools registry of the training data.
+
+    Parameters
+    ----------
+    registry
+        The model's ``registry_``.
+
+    Attributes
+    ----------
+    raw
+        The registry itself.
+    names
+        Name in ``mdata.mod`` of each registered modality, by canonical name.
+    layers
+        Layer of its raw counts; None for ``.X``.
+    var_names
+        Its features.
+    batch_key
+        Column of the batch covariate; None without one.
+    batches
+        Its categories.
+    """
+
+    def __init__(self, registry: dict[str, Any]) -> None:
+        self.raw = registry
+        fields = registry[_constants._FIELD_REGISTRIES_KEY]
+        self.names: dict[str, str] = {}
+        self.layers: dict[str, str | None] = {}
+        self.var_names: dict[str, Any] = {}
+        for name, modality in MODALITIES.items():
+            field = fields.get(modality.registry_key)
+            if field is None:
+                continue
+            place = field[_constants._DATA_REGISTRY_KEY]
+            self.names[name] = place[_constants._DR_MOD_KEY]
+            self.layers[name] = place[_constants._DR_ATTR_KEY]
+            self.var_names[name] = field[_constants._STATE_REGISTRY_KEY]["column_names"]
+        batch = fields.get(REGISTRY_KEYS.BATCH_KEY, {}).get(_constants._STATE_REGISTRY_KEY) or {}
+        self.batch_key: str | None = batch.get(BatchField.KEY)
+        self.batches: list[str] = list(batch.get(BatchField.CATEGORIES, ()))
+
+    def fields(self) -> list[Any]:
+        """Registry fields like those that the training data were registered with."""
+        return make_fields(self.names, self.layers, self.batch_key)
+
+
+def make_fields(names: dict[str, str], layers: dict[str, str | None], batch_key: str | None) -> list[Any]:
+    """One checked field per modality and one for the batch covariate."""
+    counts = [
+        MuDataCheckedLayerField(modality, layers[modality], mod_key=name, mod_required=True)
+        for modality, name in names.items()
+    ]
+    return [*counts, BatchField(batch_key)]

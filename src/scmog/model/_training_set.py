@@ -1,0 +1,129 @@
+"""What a training run needs from the training cells: which they are, and what is fitted on them."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from mudata import MuData
+from scvi import REGISTRY_KEYS
+from scvi.dataloaders import AnnDataLoader, DataSplitter
+
+from scmog._modalities import MODALITIES, Direction, direction_name
+from scmog.data import PartialMuDataManager, Split, split_at_random, split_by_key
+from scmog.model._density import density_cut
+from scmog.model._evaluation import Baselines
+from scmog.model._query import batch_keys
+from scmog.module import SCMOGModule
+
+
+def cells_hash(adata: MuData) -> str:
+    """Fingerprint of the cells' names and order, by which a split is known to belong to the data."""
+    names = "\n".join(map(str, adata.obs_names)).encode()
+    return hashlib.sha256(names).hexdigest()
+
+
+def choose_split(
+    mdata: MuData,
+    *,
+    split_key: str | None,
+    train_size: float | None,
+    validation_size: float | None,
+    seed: int,
+    earlier: Split | None,
+) -> Split:
+    """The split of a training run.
+
+    Parameters
+    ----------
+    earlier
+        Split of the runs before, which must not change and is taken if no other is asked for; None if there is none.
+
+    Raises
+    ------
+    KeyError
+        If no obs has ``split_key``.
+    ValueError
+        If both a key and sizes are given, a label or size is wrong, or the training cells differ from ``earlier``.
+    """
+    sizes_given = train_size is not None or validation_size is not None
+    if split_key is not None and sizes_given:
+        message = "split_key and train_size or validation_size exclude each other; give one of them."
+        raise ValueError(message)
+    if split_key is not None:
+        split = split_by_key(mdata, split_key)
+    elif earlier is not None and not sizes_given:
+        return earlier
+    else:
+        split = split_at_random(mdata.n_obs, train_size, validation_size, seed)
+    if earlier is not None and not np.array_equal(np.sort(earlier.train), np.sort(split.train)):
+        message = (
+            "this split trains on other cells than the earlier train() call, on which the input statistics were fitted; "
+            "leave the split out to continue on the same cells, or pass refit=True."
+        )
+        raise ValueError(message)
+    return split
+
+
+def make_splitter(
+    manager: PartialMuDataManager, split: Split, modalities: list[str], *, batch_size: int, **options: Any
+) -> DataSplitter:
+    """scvi-tools' data module for a given split, loading only what the directions need."""
+    with warnings.catch_warnings():
+        # a last mini-batch of one cell is passed over by the training plan
+        warnings.filterwarnings("ignore", message="Last batch will have a small size")
+        return DataSplitter(
+            manager,
+            external_indexing=list(split),
+            batch_size=batch_size,
+            data_and_attributes=batch_keys(manager, modalities),
+            **options,
+        )
+
+
+def _passes(
+    manager: PartialMuDataManager, modality: str, indices: np.ndarray, batch_size: int
+) -> Callable[[], Iterable[torch.Tensor]]:
+    key = MODALITIES[modality].registry_key
+    loader = AnnDataLoader(manager, indices=np.sort(indices), batch_size=batch_size, data_and_attributes=[key])
+    return lambda: (tensors[key] for tensors in loader)
+
+
+def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
+    """Fit the input statistics (and the mix of batches) of the module on the training cells, in place."""
+    for modality, representation in module.representations.items():
+        representation.fit(_passes(manager, modality, train, batch_size))  # type: ignore[operator]
+    if module.n_batch:
+        codes = np.asarray(manager.get_from_registry(REGISTRY_KEYS.BATCH_KEY)).ravel()[train]
+        shares = np.bincount(codes, minlength=module.n_batch) / len(codes)
+        module.batch_proportions.copy_(torch.as_tensor(shares))
+
+
+def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
+    """Fix, for each on/off target, the cut at which training cells have as many open features as measured, in place."""
+    module.eval()
+    for name, (source, target) in module.directions.items():
+        if not MODALITIES[target].binary:
+            continue
+        loader = AnnDataLoader(
+            manager, indices=np.sort(train), batch_size=batch_size, data_and_attributes=batch_keys(manager, [source])
+        )
+        n_open = float(module.representation(target).average.double().sum()) * len(train)
+        logits = (module.sample(tensors, name, score="logit") for tensors in loader)
+        module.translator(name).open_cut.fill_(density_cut(logits, n_open))
+
+
+def fit_baselines(
+    manager: PartialMuDataManager, directions: Iterable[Direction], split: Split, median_total: float
+) -> dict[str, dict[str, Any]]:
+    """Fit the baselines of each direction on the training cells; their states by direction name."""
+    states = {}
+    for source, target in directions:
+        x, y = (manager.get_from_registry(MODALITIES[modality].registry_key) for modality in (source, target))
+        baselines = Baselines(source, target, median_total).fit(x, y, np.sort(split.train), np.sort(split.validation))
+        states[direction_name((source, target))] = baselines.state()
+    return states

@@ -1,0 +1,119 @@
+"""Sizes and choices of the networks. The defaults are the paper's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleConfig:
+    """Architecture of :class:`scmog.module.SCMOGModule`; the defaults are the paper's (section 4).
+
+    Attributes
+    ----------
+    n_latent
+        Latent dimensions.
+    n_hidden_rna, n_hidden_atac, n_hidden_protein
+        Widths of a modality's encoder; its decoder has them reversed.
+    n_hidden_critic, n_hidden_critic_protein
+        Widths of the critic of RNA and ATAC, and of protein.
+    dropout_rate, input_dropout_rate
+        Dropout after each hidden layer of encoder and decoder, and on the encoder's input.
+    rna_input, rna_input_for_protein
+        How RNA enters an encoder (``"counts"``, ``"log"``, ``"zscore"`` or ``"log_depth"``), in general and where
+        protein is the target; None means the same.
+    atac_input
+        How ATAC enters: ``"binary"`` or ``"centred"``.
+    protein_input
+        How protein enters: ``"clr"`` or ``"zscore"``.
+    focal_weight_open, focal_weight_closed, focal_gamma
+        Weights and focusing parameter of the focal loss (equation 4).
+    output_bias
+        ``"constant"`` starts ATAC decoders at -2 as the paper does, ``"average"`` starts every decoder at the average
+        profile of the training cells.
+    xavier_critic
+        Draw the critic's weights from Xavier's distribution (paper) instead of PyTorch's default (authors' code).
+    """
+
+    n_latent: int = 16
+    n_hidden_rna: tuple[int, ...] = (256, 64)
+    n_hidden_atac: tuple[int, ...] = (512, 64)
+    n_hidden_protein: tuple[int, ...] = (64,)
+    n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
+    n_hidden_critic_protein: tuple[int, ...] = (256, 64)
+    dropout_rate: float = 0.0
+    input_dropout_rate: float = 0.0
+    rna_input: Literal["counts", "log", "zscore", "log_depth"] = "zscore"
+    rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
+    atac_input: Literal["binary", "centred"] = "binary"
+    protein_input: Literal["clr", "zscore"] = "clr"
+    focal_weight_open: float = 0.93
+    focal_weight_closed: float = 0.07
+    focal_gamma: float = 2.0
+    output_bias: Literal["constant", "average"] = "constant"
+    xavier_critic: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("n_hidden_rna", "n_hidden_atac", "n_hidden_protein", "n_hidden_critic", "n_hidden_critic_protein"):
+            widths = tuple(getattr(self, name))
+            object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
+            if not widths or any(width < 1 for width in widths):
+                message = f"{name} must hold at least one positive width, got {widths}."
+                raise ValueError(message)
+        check_at_least(self, 1, "n_latent")
+        check_at_least(self, 0, "focal_gamma")
+        for name in ("dropout_rate", "input_dropout_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                message = f"{name} must lie in [0, 1), got {getattr(self, name)}."
+                raise ValueError(message)
+        for name in ("focal_weight_open", "focal_weight_closed"):
+            if not getattr(self, name) > 0:
+                message = f"{name} must be positive, got {getattr(self, name)}."
+                raise ValueError(message)
+        check_choice(self, "output_bias", ("constant", "average"))
+        check_choice(self, "rna_input", ("counts", "log", "zscore", "log_depth"))
+        check_choice(self, "rna_input_for_protein", ("counts", "log", "zscore", "log_depth", None))
+        check_choice(self, "atac_input", ("binary", "centred"))
+        check_choice(self, "protein_input", ("clr", "zscore"))
+
+    def n_hidden(self, modality: str) -> tuple[int, ...]:
+        """Widths of the encoder of ``modality``."""
+        widths: tuple[int, ...] = getattr(self, f"n_hidden_{modality}")
+        return widths
+
+    def critic_widths(self, modality: str) -> tuple[int, ...]:
+        """Widths of the critic of ``modality``."""
+        return self.n_hidden_critic_protein if modality == "protein" else self.n_hidden_critic
+
+    def input_style(self, source: str, target: str) -> str:
+        """How ``source`` enters the encoder of the direction to ``target``."""
+        if source == "rna" and target == "protein" and self.rna_input_for_protein is not None:
+            return self.rna_input_for_protein
+        style: str = getattr(self, f"{source}_input")
+        return style
+
+
+def check_choice(config: Any, name: str, choices: tuple[Any, ...]) -> None:
+    """Raise ValueError unless the attribute ``name`` of ``config`` is one of ``choices``."""
+    if getattr(config, name) not in choices:
+        message = f"{name} must be one of {list(choices)}, got {getattr(config, name)!r}."
+        raise ValueError(message)
+
+
+def check_at_least(config: Any, bound: float, *names: str) -> None:
+    """Raise ValueError unless the attributes ``names`` of ``config`` are at least ``bound``."""
+    for name in names:
+        if getattr(config, name) < bound:
+            message = f"{name} must be at least {bound}, got {getattr(config, name)}."
+            raise ValueError(message)
+
+
+def replace_checked(config: Any, changes: dict[str, Any], *, argument: str) -> Any:
+    """Copy of a configuration with ``changes``; an unknown name is a TypeError that lists the known ones."""
+    known = {field.name for field in fields(config)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        message = f"{argument} got unknown option(s) {unknown}; known are {sorted(known)}."
+        raise TypeError(message)
+    return type(config)(**{**{name: getattr(config, name) for name in known}, **changes})

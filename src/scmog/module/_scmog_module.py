@@ -1,0 +1,224 @@
+"""The scvi-tools module: representations and translators put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from scvi import REGISTRY_KEYS
+from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
+from torch import Tensor, nn
+
+from scmog._modalities import MODALITIES, Direction, direction_name
+from scmog.module._config import ModuleConfig
+from scmog.module._translator import Translator
+from scmog.nn import REPRESENTATIONS, BernoulliDecoder, Critic, Representation
+
+
+class SCMOGModule(BaseModuleClass):
+    """Translate between modalities of a cell (Lan et al. 2023, section 4).
+
+    Parameters
+    ----------
+    n_features
+        Number of features of each modality that takes part, by canonical name.
+    directions
+        Pairs of source and target.
+    n_batch
+        Number of batch categories; 0 for no covariate.
+    config
+        Sizes and choices; default the paper's.
+
+    Attributes
+    ----------
+    representations
+        By modality: statistics of the training cells, and the transforms into encoder inputs and targets.
+    translators
+        By direction name: encoder and decoder.
+    """
+
+    batch_proportions: Tensor
+
+    def __init__(
+        self,
+        n_features: Mapping[str, int],
+        directions: Sequence[Direction],
+        *,
+        n_batch: int = 0,
+        config: ModuleConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config or ModuleConfig()
+        self.directions = {direction_name(direction): direction for direction in directions}
+        self.n_batch = n_batch
+        used = dict.fromkeys(modality for direction in directions for modality in direction)
+        self.representations = nn.ModuleDict({name: REPRESENTATIONS[name](n_features[name]) for name in used})
+        self.translators = nn.ModuleDict(
+            {
+                name: Translator(
+                    (source, target),
+                    n_input=self.representation(source).n_input(self.config.input_style(source, target)),
+                    n_output=n_features[target],
+                    config=self.config,
+                    n_batch=n_batch,
+                )
+                for name, (source, target) in self.directions.items()
+            }
+        )
+        # what "no batch given" means: the training cells' mix of batches
+        self.register_buffer("batch_proportions", torch.full((n_batch,), 1 / max(n_batch, 1)))
+
+    def representation(self, modality: str) -> Representation:
+        """Statistics and transforms of a modality."""
+        representation: Any = self.representations[modality]
+        return representation  # type: ignore[no-any-return]
+
+    def translator(self, name: str) -> Translator:
+        """Translator of the direction called ``name``, e.g. ``"rna_to_atac"``."""
+        translator: Any = self.translators[name]
+        return translator  # type: ignore[no-any-return]
+
+    def new_critics(self) -> nn.ModuleDict:
+        """Fresh critics, one per direction.
+
+        They live in the training plan, not here: they are needed in pre-training only, and one of them is larger than
+        everything else together.
+        """
+        critics = nn.ModuleDict()
+        for name, (_, target) in self.directions.items():
+            critic = Critic(
+                self.representation(target).n_features,
+                n_hidden=self.config.critic_widths(target),
+                xavier=self.config.xavier_critic,
+            )
+            critics[name] = critic
+        return critics
+
+    def start_at_average(self) -> None:
+        """Set the output biases to the training average where the configuration asks for it (in place)."""
+        if self.config.output_bias == "average":
+            for translator in map(self.translator, self.directions):
+                translator.decoder.start_at(self.representation(translator.target).average)
+
+    def batch_weights(self, codes: Tensor | None, n_cells: int) -> Tensor | None:
+        """One-hot batch of each cell, ``(n_cells, n_batch)``; the average batch where the code is negative or absent."""
+        if self.n_batch == 0:
+            return None
+        average = self.batch_proportions.expand(n_cells, -1)
+        if codes is None:
+            return average
+        codes = codes.flatten().to(average.device)
+        one_hot = nn.functional.one_hot(codes.clamp_min(0), self.n_batch).to(average.dtype)
+        return torch.where((codes >= 0).unsqueeze(1), one_hot, average)
+
+    # ------------------------------------------------------------------ scvi-tools' three steps
+    def _get_inference_input(self, tensors: dict[str, Tensor], **_: Any) -> dict[str, Any]:
+        # scvi's training plan passes `full_forward_pass`, which has no meaning here
+        counts = {
+            modality: tensors[MODALITIES[modality].registry_key]
+            for modality in self.representations
+            if tensors.get(MODALITIES[modality].registry_key) is not None
+        }
+        return {"counts": counts}
+
+    @auto_move_data
+    def inference(
+        self, counts: dict[str, Tensor], directions: Sequence[str] | None = None, missing: Tensor | None = None
+    ) -> dict[str, dict[str, Tensor]]:
+        """Encode.
+
+        Parameters
+        ----------
+        counts
+            Raw counts by modality, each ``(n_cells, n_features)``.
+        directions
+            Names of the directions to run; default all whose source is there.
+        missing
+            Boolean ``(n_features,)`` of the only source: features that were not measured.
+
+        Returns
+        -------
+        ``{"z": {direction name: (n_cells, n_latent)}}``.
+        """
+        latents = {}
+        for name, (source, _) in self.directions.items():
+            if source in counts and (directions is None or name in directions):
+                translator = self.translator(name)
+                x = self.representation(source).encoder_input(counts[source], translator.input_style, missing)
+                latents[name] = translator.encoder(x)  # (n_cells, n_latent)
+        return {"z": latents}
+
+    def _get_generative_input(
+        self, tensors: dict[str, Tensor], inference_outputs: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        return {"z": inference_outputs["z"], "batch_codes": tensors.get(REGISTRY_KEYS.BATCH_KEY)}
+
+    @auto_move_data
+    def generative(
+        self, z: dict[str, Tensor], batch_codes: Tensor | None = None
+    ) -> dict[str, dict[str, tuple[Tensor, ...]]]:
+        """Decode: ``{"parameters": {direction name: parameters of the likelihood, each (n_cells, n_features)}}``."""
+        parameters = {
+            name: self.translator(name).decoder(latent, self.batch_weights(batch_codes, len(latent)))
+            for name, latent in z.items()
+        }
+        return {"parameters": parameters}
+
+    def loss(
+        self,
+        tensors: dict[str, Tensor],
+        inference_outputs: dict[str, Any],
+        generative_outputs: dict[str, dict[str, tuple[Tensor, ...]]],
+    ) -> LossOutput:
+        """Focal, negative binomial or squared-error loss of each direction; the total is their sum over directions."""
+        del inference_outputs
+        per_cell = {
+            name: self.translator(name).decoder.loss(parameters, self.measured(name, tensors))  # (n_cells,)
+            for name, parameters in generative_outputs["parameters"].items()
+        }
+        total = torch.stack([loss.mean() for loss in per_cell.values()]).sum()
+        return LossOutput(loss=total, reconstruction_loss=per_cell)
+
+    # ------------------------------------------------------------------ what training and generation need
+    def measured(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
+        """The measured target of a direction in its representation, ``(n_cells, n_features)``."""
+        target = self.directions[name][1]
+        return self.representation(target).target(tensors[MODALITIES[target].registry_key])
+
+    def generated(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
+        """The generated target of a direction as its critic sees it, ``(n_cells, n_features)``."""
+        latent = self.inference(**self._get_inference_input(tensors), directions=[name])
+        parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
+        return self.translator(name).decoder.expected(parameters)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        tensors: dict[str, Tensor],
+        name: str,
+        *,
+        missing: Tensor | None = None,
+        score: str = "probability",
+    ) -> Tensor:
+        """Generated profiles in the unit that users get, ``(n_cells, n_features)``.
+
+        Parameters
+        ----------
+        tensors
+            Mini-batch with at least the source of the direction.
+        name
+            Direction.
+        missing
+            See :meth:`inference`.
+        score
+            For ATAC: ``"logit"`` or ``"probability"`` of the calibrated probability, or ``"raw"``, the sigmoid that the
+            focal loss trained. Other targets have one output only.
+        """
+        latent = self.inference(**self._get_inference_input(tensors), directions=[name], missing=missing)
+        parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
+        decoder = self.translator(name).decoder
+        if not isinstance(decoder, BernoulliDecoder) or score == "raw":
+            return decoder.expected(parameters)
+        logit = decoder.calibrated_logit(parameters[0])
+        return logit if score == "logit" else torch.sigmoid(logit)

@@ -1,0 +1,36 @@
+"""PyTorch building blocks: encoder, critic, decoders, losses. They know nothing of AnnData or scvi-tools."""
+
+from scmog.nn._calibration import calibrated_logit, focal_minimiser_logit
+from scmog.nn._critic import Critic
+from scmog.nn._decoder import DECODERS, BernoulliDecoder, Decoder, GaussianDecoder, NegativeBinomialDecoder
+from scmog.nn._encoder import Encoder
+from scmog.nn._losses import critic_loss, focal_loss, generator_loss, mse_loss, negative_binomial_loss
+from scmog.nn._representations import (
+    REPRESENTATIONS,
+    BinaryRepresentation,
+    CountRepresentation,
+    ProportionRepresentation,
+    Representation,
+)
+
+__all__ = [
+    "DECODERS",
+    "REPRESENTATIONS",
+    "BernoulliDecoder",
+    "BinaryRepresentation",
+    "CountRepresentation",
+    "Critic",
+    "Decoder",
+    "Encoder",
+    "GaussianDecoder",
+    "NegativeBinomialDecoder",
+    "ProportionRepresentation",
+    "Representation",
+    "calibrated_logit",
+    "critic_loss",
+    "focal_loss",
+    "focal_minimiser_logit",
+    "generator_loss",
+    "mse_loss",
+    "negative_binomial_loss",
+]

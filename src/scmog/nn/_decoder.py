@@ -1,0 +1,220 @@
+"""The decoders: one class per likelihood.
+
+Each decoder maps a latent representation (and a batch covariate) to the parameters of its likelihood, and
+knows three things about them: the loss against a target, the expected value of the target (what a critic sees
+and what a user gets), and how to start at the average profile of the training cells.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scmog.nn._calibration import calibrated_logit, focal_minimiser_logit
+from scmog.nn._layers import fully_connected, xavier_
+from scmog.nn._losses import focal_loss, mse_loss, negative_binomial_loss
+
+_MIN_MEAN, _MAX_MEAN = 1e-5, 1e6  # bounds of the negative binomial mean, as in the authors' code
+_MIN_DISPERSION, _MAX_DISPERSION = 1e-4, 1e3
+
+
+class Decoder(nn.Module, ABC):
+    """Shared trunk of the decoders.
+
+    Parameters
+    ----------
+    n_output
+        Number of features of the target.
+    n_latent
+        Number of latent dimensions.
+    n_hidden
+        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed.
+    n_batch
+        Number of batch categories; 0 means no batch covariate.
+    dropout_rate
+        Dropout after each hidden layer.
+    """
+
+    def __init__(
+        self,
+        n_output: int,
+        *,
+        n_latent: int = 16,
+        n_hidden: Sequence[int] = (64, 256),
+        n_batch: int = 0,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.n_output = n_output
+        self.hidden = fully_connected(n_latent + n_batch, n_hidden, dropout_rate=dropout_rate)
+
+    def trunk(self, z: Tensor, batch: Tensor | None) -> Tensor:
+        """Hidden representation, ``(n_cells, n_hidden[-1])``, of latent ``z`` and one-hot (or average) ``batch``."""
+        h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
+        return h
+
+    @abstractmethod
+    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Parameters of the likelihood, each ``(n_cells, n_output)``."""
+
+    @abstractmethod
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        """Loss of each cell, ``(n_cells,)``."""
+
+    @abstractmethod
+    def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
+        """The profile that the decoder stands for, ``(n_cells, n_output)``: what the critic judges."""
+
+    @abstractmethod
+    def start_at(self, average: Tensor) -> None:
+        """Set the output biases so that the untrained decoder returns ``average``, ``(n_output,)``, for every cell."""
+
+
+class BernoulliDecoder(Decoder):
+    """Open or closed: logits, trained with the focal loss (paper section 4, equations 2 to 4).
+
+    Parameters
+    ----------
+    focal_weight_open, focal_weight_closed
+        Weights of open (1) and closed (0) entries; alpha and 1 - alpha in equation 4.
+    focal_gamma
+        Focusing parameter; 0 gives weighted cross-entropy.
+    output_bias
+        Initial bias of the last layer; -2 in the paper.
+    """
+
+    def __init__(
+        self,
+        n_output: int,
+        *,
+        focal_weight_open: float = 0.93,
+        focal_weight_closed: float = 0.07,
+        focal_gamma: float = 2.0,
+        output_bias: float = -2.0,
+        n_latent: int = 16,
+        n_hidden: Sequence[int] = (64, 512),
+        n_batch: int = 0,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
+        self.focal = {
+            "weight_open": focal_weight_open,
+            "weight_closed": focal_weight_closed,
+            "gamma": focal_gamma,
+        }
+        self.logit = nn.Linear(n_hidden[-1], n_output)
+        xavier_(self)
+        nn.init.constant_(self.logit.bias, output_bias)
+
+    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
+        """Logits, ``(n_cells, n_output)``."""
+        return (self.logit(self.trunk(z, batch)),)
+
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        """Focal loss of each cell, summed over the features, ``(n_cells,)``."""
+        return focal_loss(parameters[0], target, **self.focal, reduction="cell")
+
+    def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
+        """Raw scores (sigmoid of the logits), ``(n_cells, n_output)``; these are what the critic sees."""
+        return torch.sigmoid(parameters[0])
+
+    def calibrated_logit(self, logit: Tensor) -> Tensor:
+        """Logit of the probability to be open at which the focal loss is minimised by ``logit``."""
+        return calibrated_logit(logit, **self.focal)
+
+    @torch.no_grad()
+    def start_at(self, average: Tensor) -> None:
+        """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
+        # Half a cell's worth of shrinkage keeps peaks that are closed (or open) in every training cell finite.
+        frequency = average.clamp(1e-5, 1 - 1e-5)
+        self.logit.bias.copy_(focal_minimiser_logit(torch.logit(frequency), **self.focal))
+
+
+class NegativeBinomialDecoder(Decoder):
+    """Size-normalised counts: mean and dispersion of a negative binomial (paper section 4, equations 5 and 6).
+
+    Both parameters belong to a gene *and* a cell, as in the paper.
+    """
+
+    def __init__(
+        self,
+        n_output: int,
+        *,
+        n_latent: int = 16,
+        n_hidden: Sequence[int] = (64, 256),
+        n_batch: int = 0,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
+        self.log_mean = nn.Linear(n_hidden[-1], n_output)
+        self.raw_dispersion = nn.Linear(n_hidden[-1], n_output)
+        xavier_(self)
+
+    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and dispersion, both ``(n_cells, n_output)``."""
+        h = self.trunk(z, batch)
+        # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
+        # could never come back.
+        mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
+        dispersion = (F.softplus(self.raw_dispersion(h)) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
+        return mean, dispersion
+
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
+        mean, dispersion = parameters
+        return negative_binomial_loss(mean, dispersion, target, reduction="none").mean(dim=1)
+
+    def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
+        """Mean of the negative binomial, ``(n_cells, n_output)``."""
+        return parameters[0]
+
+    @torch.no_grad()
+    def start_at(self, average: Tensor) -> None:
+        """Set the mean's biases to the average normalised expression ``average``, ``(n_output,)``."""
+        self.log_mean.bias.copy_(average.clamp_min(_MIN_MEAN).log())
+
+
+class GaussianDecoder(Decoder):
+    """Continuous values with equal error for all: trained with the mean squared error (paper section 4)."""
+
+    def __init__(
+        self,
+        n_output: int,
+        *,
+        n_latent: int = 16,
+        n_hidden: Sequence[int] = (64,),
+        n_batch: int = 0,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
+        self.mean = nn.Linear(n_hidden[-1], n_output)
+        xavier_(self)
+
+    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
+        """Mean, ``(n_cells, n_output)``."""
+        return (self.mean(self.trunk(z, batch)),)
+
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        """Squared error of each cell, averaged over the features, ``(n_cells,)``."""
+        return mse_loss(parameters[0], target, reduction="cell")
+
+    def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
+        """Mean, ``(n_cells, n_output)``."""
+        return parameters[0]
+
+    @torch.no_grad()
+    def start_at(self, average: Tensor) -> None:
+        """Set the biases to the average profile ``average``, ``(n_output,)``."""
+        self.mean.bias.copy_(average)
+
+
+DECODERS: dict[str, type[Decoder]] = {
+    "negative_binomial": NegativeBinomialDecoder,
+    "bernoulli": BernoulliDecoder,
+    "gaussian": GaussianDecoder,
+}

@@ -1,0 +1,60 @@
+"""The encoder: one class for every modality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from scmog.nn._layers import fully_connected, xavier_
+
+
+class Encoder(nn.Module):
+    """Map the transformed features of a cell to its latent representation (paper section 4).
+
+    Parameters
+    ----------
+    n_input
+        Number of inputs (features, plus covariates where the input transform adds some).
+    n_hidden
+        Widths of the hidden layers; in the paper ``(256, 64)`` for RNA and ``(512, 64)`` for ATAC.
+    n_latent
+        Number of latent dimensions.
+    dropout_rate
+        Dropout after each hidden layer.
+    input_dropout_rate
+        Share of inputs that is set to zero at random in training. Zero must mean "average" in the
+        input, which the transforms of :mod:`scmog.nn` provide.
+    """
+
+    def __init__(
+        self,
+        n_input: int,
+        *,
+        n_hidden: Sequence[int] = (256, 64),
+        n_latent: int = 16,
+        dropout_rate: float = 0.0,
+        input_dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.input_dropout = nn.Dropout(input_dropout_rate)
+        self.hidden = fully_connected(n_input, n_hidden, dropout_rate=dropout_rate)
+        # The latent layer is normalised and activated like the others but never dropped out: 16 numbers are few.
+        self.latent = fully_connected(n_hidden[-1], (n_latent,))
+        xavier_(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode.
+
+        Parameters
+        ----------
+        x
+            Transformed input, ``(n_cells, n_input)``.
+
+        Returns
+        -------
+        Latent representation, ``(n_cells, n_latent)``.
+        """
+        z: torch.Tensor = self.latent(self.hidden(self.input_dropout(x)))  # (n_cells, n_latent)
+        return z

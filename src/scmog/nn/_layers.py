@@ -1,0 +1,34 @@
+"""Stacks of fully connected layers, and their initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+LEAKY_SLOPE = 0.2  # slope of every LeakyReLU, as in the authors' networks; the paper does not state it
+
+
+def fully_connected(
+    n_input: int, widths: Sequence[int], *, batch_norm: bool = True, dropout_rate: float = 0.0
+) -> nn.Sequential:
+    """Linear, batch norm, LeakyReLU and dropout for each width.
+
+    The paper asks for LeakyReLU in each layer; batch norm is what the authors' networks add.
+    """
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip((n_input, *widths[:-1]), widths, strict=True):
+        layers.append(nn.Linear(n_in, n_out))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(n_out))
+        layers.append(nn.LeakyReLU(LEAKY_SLOPE))
+        if dropout_rate > 0:
+            layers.append(nn.Dropout(dropout_rate))
+    return nn.Sequential(*layers)
+
+
+def xavier_(module: nn.Module) -> None:
+    """Draw the weights of all linear layers from Xavier's uniform distribution, in place (paper section 4)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)

@@ -1,0 +1,242 @@
+"""How each modality enters an encoder and what a decoder learns to return.
+
+One class per modality turns raw counts into the input of an encoder (:meth:`Representation.encoder_input`) and into
+the target of a decoder (:meth:`Representation.target`). What it needs to know about the training cells is fitted
+once, on those cells alone, and kept in buffers: a single new cell can be translated, and nothing leaks from
+validation or test cells.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+Batches = Callable[[], Iterable[Tensor]]
+"""Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``."""
+
+
+class Representation(nn.Module, ABC):
+    """Statistics of one modality's training cells, and the transforms that use them.
+
+    Parameters
+    ----------
+    n_features
+        Number of features of the modality.
+
+    Attributes
+    ----------
+    average
+        Mean of the target over the training cells, ``(n_features,)``; also what a missing feature is taken to be.
+    """
+
+    styles: tuple[str, ...]
+    """Names of the encoder inputs that the modality offers."""
+    average: Tensor
+    fitted: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.register_buffer("fitted", torch.tensor(False))
+        self.register_buffer("average", torch.zeros(n_features))
+
+    def n_input(self, style: str) -> int:
+        """Number of encoder inputs of ``style``."""
+        self._check(style)
+        return self.n_features
+
+    def _check(self, style: str) -> None:
+        if style not in self.styles:
+            message = f"{type(self).__name__} has the inputs {self.styles}, got {style!r}."
+            raise ValueError(message)
+
+    @abstractmethod
+    def fit(self, batches: Batches) -> None:
+        """Fit the buffers on the training cells, in as many passes as needed, in double precision."""
+
+    @abstractmethod
+    def target(self, counts: Tensor) -> Tensor:
+        """What a decoder of this modality learns to return for raw ``counts``, ``(n_cells, n_features)``."""
+
+    @abstractmethod
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+        """Input of an encoder for raw ``counts``, ``(n_cells, n_input)``.
+
+        ``missing``, boolean ``(n_features,)``, marks features that the query has not measured; they enter as average.
+        """
+
+    def _average(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        return _moments(self.target(counts) for counts in batches())
+
+
+def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (unbiased) of each column over all blocks, in single precision."""
+    n, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for block in blocks:
+        values = block.double()
+        n += values.shape[0]
+        total = total + values.sum(dim=0)
+        squares = squares + values.square().sum(dim=0)
+    mean = total / n
+    variance = (squares / n - mean.square()).clamp_min(0) * (n / max(n - 1, 1))
+    return mean.float(), variance.sqrt().float()
+
+
+class CountRepresentation(Representation):
+    """RNA: counts of a cell brought to the median library size of the training cells (paper section 4).
+
+    Encoder inputs: ``"counts"``, size-normalised counts (the authors' code); ``"log"``, their log1p, centred;
+    ``"zscore"``, log1p standardised per gene (the paper); ``"log_depth"``, log1p of the *raw* counts, centred, and the
+    cell's log library size as one more input, so that depth is told instead of divided out.
+    """
+
+    styles = ("counts", "log", "zscore", "log_depth")
+    median_total: Tensor
+    log_mean: Tensor
+    log_sd: Tensor
+    raw_log_mean: Tensor
+    log_total_mean: Tensor
+    log_total_sd: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        for name, value in {
+            "median_total": torch.ones(()),
+            "log_mean": torch.zeros(n_features),
+            "log_sd": torch.ones(n_features),
+            "raw_log_mean": torch.zeros(n_features),
+            "log_total_mean": torch.zeros(()),
+            "log_total_sd": torch.ones(()),
+        }.items():
+            self.register_buffer(name, value)
+
+    def n_input(self, style: str) -> int:
+        """Number of encoder inputs: one per gene, and the library size for ``"log_depth"``."""
+        return super().n_input(style) + (style == "log_depth")
+
+    def fit(self, batches: Batches) -> None:
+        """Fit library size, then gene-wise means and standard deviations."""
+        totals = torch.cat([counts.double().sum(dim=1) for counts in batches()])
+        measured = totals[totals > 0]
+        # scanpy's normalize_total takes the median of the cells that have counts, as here
+        self.median_total = (measured.quantile(0.5) if len(measured) else torch.ones(())).to(self.median_total)
+        log_totals = torch.log1p(totals)
+        self.log_total_mean = log_totals.mean().to(self.log_total_mean)
+        sd = log_totals.std() if len(log_totals) > 1 else torch.ones(())
+        self.log_total_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_total_sd)
+        self.average = self._average(batches)[0].to(self.average)
+        mean, sd = _moments(torch.log1p(self.target(counts)) for counts in batches())
+        self.log_mean = mean.to(self.log_mean)
+        # a gene that is constant in training carries no information: it stays at zero
+        self.log_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_sd)
+        self.raw_log_mean = _moments(torch.log1p(counts) for counts in batches())[0].to(self.raw_log_mean)
+        self.fitted.fill_(True)
+
+    def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
+        """Library size over the median, ``(n_cells, 1)``; 1 for a cell without counts.
+
+        With ``missing`` genes both are taken over the genes that are present.
+        """
+        expected = self.median_total
+        if missing is not None:
+            expected = expected * self.average[~missing].sum() / self.average.sum().clamp_min(1e-12)
+        factors = counts.sum(dim=1, keepdim=True) / expected.clamp_min(1e-12)
+        return torch.where(factors > 0, factors, torch.ones_like(factors))
+
+    def target(self, counts: Tensor) -> Tensor:
+        """Size-normalised counts, ``(n_cells, n_features)``."""
+        return counts / self.size_factors(counts)
+
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+        """Input of an RNA encoder in one of the styles, ``(n_cells, n_input)``."""
+        self._check(style)
+        factors = self.size_factors(counts, missing)
+        if style == "log_depth":
+            x = torch.log1p(counts) - self.raw_log_mean
+        elif style == "counts":
+            x = counts / factors
+        else:
+            x = torch.log1p(counts / factors) - self.log_mean
+            if style == "zscore":
+                x = x / self.log_sd
+        if missing is not None:
+            x = torch.where(missing, self.average if style == "counts" else torch.zeros_like(self.average), x)
+        if style == "log_depth":
+            depth = (torch.log1p(factors * self.median_total) - self.log_total_mean) / self.log_total_sd
+            has_counts = counts.sum(dim=1, keepdim=True) > 0
+            x = torch.cat([x, torch.where(has_counts, depth, torch.zeros_like(depth))], dim=1)
+        return x
+
+
+class BinaryRepresentation(Representation):
+    """ATAC: open or closed, no other scaling (paper section 4).
+
+    Encoder inputs: ``"binary"``, 0 or 1 (the paper and the authors' code); ``"centred"``, minus the peak's frequency.
+    """
+
+    styles = ("binary", "centred")
+
+    def fit(self, batches: Batches) -> None:
+        """Fit the frequency at which each peak is open."""
+        self.average = self._average(batches)[0].to(self.average)
+        self.fitted.fill_(True)
+
+    def target(self, counts: Tensor) -> Tensor:
+        """1 where there is any count, else 0, ``(n_cells, n_features)``."""
+        return (counts > 0).to(self.average.dtype)
+
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+        """Input of an ATAC encoder in one of the styles, ``(n_cells, n_features)``."""
+        self._check(style)
+        x = self.target(counts)
+        if missing is not None:
+            x = torch.where(missing, self.average, x)
+        return x - self.average if style == "centred" else x
+
+
+class ProportionRepresentation(Representation):
+    """Protein: centred log-ratio over the proteins of a cell, with a pseudo-count of 1 (paper equation 7).
+
+    Encoder inputs: ``"clr"``, the target itself; ``"zscore"``, standardised per protein.
+    """
+
+    styles = ("clr", "zscore")
+    sd: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.register_buffer("sd", torch.ones(n_features))
+
+    def fit(self, batches: Batches) -> None:
+        """Fit mean and standard deviation of each protein."""
+        mean, sd = self._average(batches)
+        self.average = mean.to(self.average)
+        self.sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.sd)
+        self.fitted.fill_(True)
+
+    def target(self, counts: Tensor) -> Tensor:
+        """Centred log-ratio, ``(n_cells, n_features)``."""
+        logs = torch.log1p(counts)
+        return logs - logs.mean(dim=1, keepdim=True)
+
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+        """Input of a protein encoder in one of the styles, ``(n_cells, n_features)``."""
+        self._check(style)
+        if missing is None:
+            x = self.target(counts)
+        else:
+            logs = torch.log1p(counts)
+            present = logs[:, ~missing].mean(dim=1, keepdim=True)
+            # centre the present proteins where they are centred in training, not at zero
+            x = torch.where(missing, self.average, logs - present + self.average[~missing].mean())
+        return (x - self.average) / self.sd if style == "zscore" else x
+
+
+REPRESENTATIONS: dict[str, type[Representation]] = {
+    "rna": CountRepresentation,
+    "atac": BinaryRepresentation,
+    "protein": ProportionRepresentation,
+}

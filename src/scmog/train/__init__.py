@@ -1,0 +1,17 @@
+"""Two-stage training: critic pre-training, then supervised training."""
+
+from scmog.train._config import PlanConfig
+from scmog.train._runner import SCMOGTrainRunner, StageProgressBar, merge_histories
+from scmog.train._seed import seeded
+from scmog.train._training_plan import SCMOGTrainingPlan, critic_step, generator_step
+
+__all__ = [
+    "PlanConfig",
+    "SCMOGTrainRunner",
+    "SCMOGTrainingPlan",
+    "StageProgressBar",
+    "critic_step",
+    "generator_step",
+    "merge_histories",
+    "seeded",
+]

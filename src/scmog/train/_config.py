@@ -1,0 +1,67 @@
+"""Optimisers, schedule and stopping rules. The defaults are the paper's, or the authors' code where it is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scmog.module._config import check_at_least, check_choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanConfig:
+    """How :class:`scmog.train.SCMOGTrainingPlan` trains.
+
+    Attributes
+    ----------
+    lr_pretrain
+        Learning rate of both RMSprop optimisers of the pre-training.
+    n_critic
+        Critic steps per generator step.
+    clip_value
+        Bound to which the critic's weights are clipped after each of its steps.
+    patience_pretrain
+        Pre-training of a direction ends after this many epochs without a better generator loss on validation cells;
+        None runs all epochs.
+    optimizer
+        ``"adam"``, or ``"adamw"`` with decoupled weight decay.
+    lr
+        Learning rate of the supervised training (the largest one where a schedule is used).
+    betas, eps, weight_decay
+        Of the supervised optimiser.
+    lr_schedule
+        ``"constant"``, or ``"one_cycle"`` over ``max_epochs``.
+    gradient_clip_norm
+        Largest norm of the gradient; None does not clip.
+    patience
+        A direction is no longer trained after this many epochs without a better validation loss.
+    restore_best
+        Give back the weights of the best validation epoch of each direction instead of the last ones.
+    max_epochs_by_target
+        Upper bounds of supervised epochs that hold for one target only, e.g. ``{"rna": 60}``.
+    """
+
+    lr_pretrain: float = 1e-4
+    n_critic: int = 5
+    clip_value: float = 0.01
+    patience_pretrain: int | None = 7
+    optimizer: Literal["adam", "adamw"] = "adam"
+    lr: float = 0.01
+    betas: tuple[float, float] = (0.5, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    lr_schedule: Literal["constant", "one_cycle"] = "constant"
+    gradient_clip_norm: float | None = None
+    patience: int = 7
+    restore_best: bool = True
+    max_epochs_by_target: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice(self, "optimizer", ("adam", "adamw"))
+        check_choice(self, "lr_schedule", ("constant", "one_cycle"))
+        check_at_least(self, 1, "n_critic", "patience")
+        check_at_least(self, 0, "weight_decay")
+        for name in ("lr_pretrain", "clip_value", "lr", "eps"):
+            if not getattr(self, name) > 0:
+                message = f"{name} must be positive, got {getattr(self, name)}."
+                raise ValueError(message)

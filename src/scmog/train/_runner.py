@@ -1,0 +1,51 @@
+"""What scvi-tools' trainer does not do for two stages: a bar that names the stage, a history that keeps all keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scvi.train import TrainRunner
+
+# scvi-tools exports its progress bar under this private name only (1.4.2 and 1.5.1)
+from scvi.train._progress import ProgressBar
+
+
+class StageProgressBar(ProgressBar):
+    """scvi-tools' progress bar, with the stage in front."""
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Show the stage and the epoch within it."""
+        super().on_train_epoch_start(trainer, pl_module)
+        if self.is_enabled:
+            self.main_progress_bar.set_description(pl_module.stage_name)
+
+
+class SCMOGTrainRunner(TrainRunner):
+    """Train runner whose history keeps the keys of every ``train`` call.
+
+    The parent drops keys that are new in a later call, such as the critic losses of pre-training that follows a call
+    without it, and lets each key count its own epochs.
+    """
+
+    def _update_history(self) -> None:
+        earlier = self.model.history_
+        if not isinstance(earlier, dict) or not earlier:
+            super()._update_history()
+            return
+        self.model.history_, was_trained = None, self.model.is_trained_
+        self.model.is_trained_ = False  # so that the parent just reads the logger
+        super()._update_history()
+        self.model.is_trained_ = was_trained
+        self.model.history_ = merge_histories(earlier, self.model.history_ or {})
+
+
+def merge_histories(earlier: dict[str, pd.DataFrame], later: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Append the history of a later ``train`` call, its epochs counted on from the earlier ones."""
+    n_epochs = 1 + max((int(np.max(frame.index)) for frame in earlier.values() if len(frame)), default=-1)
+    merged = dict(earlier)
+    for key, frame in later.items():
+        shifted = frame.set_axis(frame.index + n_epochs).rename_axis(frame.index.name)
+        merged[key] = pd.concat([earlier[key], shifted]) if key in earlier else shifted
+    return merged
