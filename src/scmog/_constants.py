@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 class _Keys(NamedTuple):
@@ -30,3 +34,9 @@ class _SplitLabels(NamedTuple):
 
 
 SPLIT_LABELS = _SplitLabels()
+
+
+def is_generated(adata: AnnData) -> bool:
+    """Whether scmog wrote this modality; such a modality is never read as input."""
+    mark = adata.uns.get(SCMOG_KEYS.UNS)
+    return isinstance(mark, Mapping) and bool(mark.get("generated", False))

@@ -41,8 +41,11 @@ def relative_expression(mdata):
 
 
 def per_peak_auroc(observed, score):
-    scored = np.flatnonzero((observed.sum(axis=0) >= 5) & ((~observed).sum(axis=0) >= 5))
-    return np.mean([roc_auc_score(observed[:, j], score[:, j]) for j in scored])
+    """Mean over peaks of the AUROC from ranks (Mann and Whitney), of those with 5 cells on either side."""
+    n_open, n_closed = observed.sum(axis=0), (~observed).sum(axis=0)
+    rank_sum = (stats.rankdata(score, axis=0) * observed).sum(axis=0)
+    scored = (n_open >= 5) & (n_closed >= 5)
+    return ((rank_sum - n_open * (n_open + 1) / 2)[scored] / (n_open * n_closed)[scored]).mean()
 
 
 class TestContent:
@@ -79,7 +82,7 @@ class TestContent:
 
     def test_peaks_are_sorted_disjoint_regions(self, known):
         var = known["atac"].var
-        assert list(var_name.split(":")[0] for var_name in var.index) == list(var["chrom"])
+        assert [name.split(":")[0] for name in var.index] == list(var["chrom"])
         assert [f"{c}:{s}-{e}" for c, s, e in zip(var["chrom"], var["start"], var["end"], strict=True)] == list(
             var.index
         )
@@ -326,11 +329,11 @@ class TestAtac:
         observed, truth = open_peaks(mdata), mdata["atac"].layers["probability"]
         frequency = np.broadcast_to(observed[:700].mean(axis=0), (300, 1000))
         flat = [roc_auc_score(observed[700:].ravel(), score.ravel()) for score in (truth[700:], frequency)]
-        assert 0.82 < flat[0] < 0.90
+        assert 0.83 < flat[0] < 0.90
         assert 0.73 < flat[1] < 0.82
         assert flat[0] - flat[1] > 0.05
-        assert 0.68 < per_peak_auroc(observed[700:], truth[700:]) < 0.80
-        assert per_peak_auroc(observed[700:], at_median_depth(mdata)[700:]) > 0.62
+        assert 0.70 < per_peak_auroc(observed[700:], truth[700:]) < 0.80
+        assert per_peak_auroc(observed[700:], at_median_depth(mdata)[700:]) > 0.65
 
     def test_predictable_from_rna(self):
         mdata = simulate(2000, 300, 400, seed=3)
@@ -368,16 +371,17 @@ class TestLinks:
         mdata = simulate(600, 200, 800, n_cell_types=12, truth=True)
         peaks = mdata["atac"].var
         gene = peaks["linked_gene"].cat.codes.to_numpy()
-        expression = stats.zscore(
-            np.log(mdata["rna"].layers["mean"] / mdata["rna"].layers["mean"].sum(1, keepdims=True))
-        )
+        # Relative to the geometric mean of the cell: a share of the total would mix in all other genes.
+        log_mean = np.log(mdata["rna"].layers["mean"].astype(float))
+        expression = stats.zscore(log_mean - log_mean.mean(axis=1, keepdims=True))
         access = stats.zscore(np.log(-np.log1p(-at_median_depth(mdata).clip(max=1 - 1e-9))))
         correlation = expression.T @ access / 600  # (genes, peaks)
         close = np.flatnonzero(peaks["link_weight"] > 0.7)
         far = np.flatnonzero((peaks["link_weight"] > 0) & (peaks["link_weight"] < 0.2))
         other = (gene[close] + 77) % 200
         assert len(close) > 50
-        assert correlation[gene[close], close].mean() > 0.6
+        expected = peaks["link_weight"].iloc[close].mean()
+        assert correlation[gene[close], close].mean() == pytest.approx(expected, abs=0.1)
         assert correlation[gene[close], close].mean() > correlation[gene[far], far].mean() + 0.3
         assert abs(correlation[other, close].mean()) < 0.15
 
@@ -385,11 +389,14 @@ class TestLinks:
         # Means of cells of one type: what an analyst without the truth can see.
         groups = pd.get_dummies(known.obs["cell_type"]).to_numpy(dtype=float)
         means = {name: groups.T @ known[name].X.toarray() / groups.sum(0)[:, None] for name in ("rna", "atac")}
-        rna, atac = (stats.zscore(np.log(means[name] + 0.02), axis=0) for name in ("rna", "atac"))
         gene = known["atac"].var["linked_gene"].cat.codes.to_numpy()
-        close = np.flatnonzero(known["atac"].var["link_weight"] > 0.5)
-        linked = (rna[:, gene[close]] * atac[:, close]).mean()
-        random = (rna[:, (gene[close] + 77) % 300] * atac[:, close]).mean()
+        frequent = {name: mean.mean(axis=0) > 0.02 for name, mean in means.items()}
+        close = np.flatnonzero((known["atac"].var["link_weight"] > 0.5) & frequent["atac"] & frequent["rna"][gene])
+        rna = stats.zscore(np.log(means["rna"][:, gene[close]] + 0.02))
+        atac = stats.zscore(np.log(means["atac"][:, close] + 0.02))
+        linked = (rna * atac).mean()
+        random = (rna * np.roll(atac, 77, axis=1)).mean()
+        assert len(close) > 100
         assert linked > random + 0.3
 
 
@@ -404,14 +411,27 @@ class TestBatches:
             # Difference of two independent shifts.
             assert change.std() == pytest.approx(shift * np.sqrt(2), rel=0.1, abs=1e-2)
 
+    def test_antibodies_shift(self):
+        mdata = simulate(600, 50, 0, 100, n_batches=2, batch_shift=0.5, gradient_strength=0, truth=True)
+        layers, depth = mdata["protein"].layers, mdata["protein"].obs["true_depth"].to_numpy()[:, None]
+        foreground = (layers["mean"].astype(float) - layers["background"]) / depth
+        largest = mdata.obs["cell_type"] == "type_1"
+        first, second = ((largest & (mdata.obs["batch"] == f"batch_{k}")).to_numpy() for k in (1, 2))
+        on = foreground[first].mean(axis=0) > 10
+        change = np.log(foreground[first][:, on].mean(axis=0) / foreground[second][:, on].mean(axis=0))
+        assert on.sum() > 30
+        assert change.std() == pytest.approx(0.5 * np.sqrt(2), rel=0.25)
+
     def test_depth_differs(self):
         mdata = simulate(3000, 100, 200, 5, n_batches=3, batch_shift=0.4, truth=True)
-        for adata in mdata.mod.values():
-            medians = np.log(adata.obs["true_depth"]).groupby(adata.obs["batch"], observed=True).mean()
-            np.testing.assert_allclose(np.sort(medians), [-0.4, 0, 0.4], atol=0.08)
+        for name, adata in mdata.mod.items():
+            log_depth = np.log(adata.obs["true_depth"]).groupby(adata.obs["batch"], observed=True).mean()
+            np.testing.assert_allclose(np.sort(log_depth), [-0.4, 0, 0.4], atol=0.08)
+            if name == "protein":
+                continue  # one antibody can be most of the counts, and its own shift outweigh the depth
             total = pd.Series(np.asarray(adata.X.sum(axis=1)).ravel(), index=adata.obs_names)
             total = total.groupby(adata.obs["batch"], observed=True).median()
-            assert total[medians.idxmax()] > 1.3 * total[medians.idxmin()]
+            assert total[log_depth.idxmax()] > 1.3 * total[log_depth.idxmin()]
 
     def test_one_batch_ignores_the_shift(self):
         a, b = (simulate(100, 50, 60, 4, batch_shift=shift) for shift in (0.0, 1.0))
@@ -424,14 +444,14 @@ class TestProtein:
         residual = background - background.mean(0) - background.mean(1, keepdims=True) + background.mean()
         assert np.abs(residual).max() < 1e-4
         assert background.mean(axis=1).std() == pytest.approx(np.hypot(0.5, 0.3), rel=0.1)  # cells, and batch depth
-        assert (known["protein"].layers["mean"] > known["protein"].layers["background"]).all()
+        assert (known["protein"].layers["mean"] >= known["protein"].layers["background"]).all()
 
     def test_negative_cells_are_not_zero(self, known):
         # Where there is hardly any foreground, the counts are those of the background.
         mean, background = (known["protein"].layers[layer].astype(float) for layer in ("mean", "background"))
         negative = background > 0.9 * mean
         counts = known["protein"].X.toarray()
-        assert negative.mean() > 0.05
+        assert 0.2 < negative.mean() < 0.8
         assert counts[negative].mean() == pytest.approx(background[negative].mean(), rel=0.1)
         assert (counts[negative] > 0).mean() > 0.95
 

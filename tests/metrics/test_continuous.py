@@ -43,8 +43,8 @@ def test_by_hand():
 
 @pytest.mark.parametrize("axis", [pytest.param("feature", id="feature"), pytest.param("cell", id="cell")])
 def test_constants(axis):
-    truth, prediction = _data()
-    prediction[:, 0] = 0.1  # a value whose mean is not exact in float32
+    truth, prediction = (values.astype(np.float64) for values in _data(shape=(43, 17)))
+    prediction[:, 0] = 0.1  # the mean of 43 of these is not 0.1 in floating point
     truth[:, 1] = 0.1
     truth[:, 2] = prediction[:, 2] = 0.1
     if axis == "cell":
@@ -56,7 +56,7 @@ def test_constants(axis):
 
 
 def test_constant_flat():
-    truth, prediction = _data()
+    truth, prediction = (values.astype(np.float64) for values in _data(shape=(43, 17)))
     assert pearson(truth, np.full_like(prediction, 0.1)) == 0
     assert np.isnan(pearson(np.full_like(truth, 0.1), prediction))
 

@@ -3,7 +3,7 @@
 from scmog.data._batch_field import BatchField, find_obs_column
 from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._manager import PartialMuDataManager
-from scmog.data._modality_names import find_modalities, is_generated, resolve_directions
+from scmog.data._modality_names import find_modalities, resolve_directions
 from scmog.data._split import Split, split_at_random, split_by_key
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Split",
     "find_modalities",
     "find_obs_column",
-    "is_generated",
     "resolve_directions",
     "split_at_random",
     "split_by_key",

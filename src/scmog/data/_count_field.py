@@ -170,3 +170,4 @@ def _first_problem(values: np.ndarray, *, whole: bool) -> str | None:
 
 
 MuDataCheckedLayerField = MuDataWrapper(CheckedLayerField)
+MuDataCheckedLayerField.__doc__ = """:class:`CheckedLayerField` on one modality of a MuData."""

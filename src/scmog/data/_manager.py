@@ -7,16 +7,16 @@ from typing import Any
 from mudata import MuData
 from scvi.data import AnnDataManager
 
+from scmog._constants import is_generated
 from scmog.data._count_field import MuDataCheckedLayerField
-from scmog.data._modality_names import is_generated
 
 
 class PartialMuDataManager(AnnDataManager):
     """Manager that, when it transfers, registers only the modalities that a query has.
 
-    scvi-tools refuses a query without one of the registered modalities. Here the full list of fields and the registry of
-    the training data are kept beside those of the query, so that a manager made for a partial query can itself serve
-    the next one, which may be partial in another way.
+    scvi-tools refuses a query without one of the registered modalities. Here all fields and the registry of the
+    training data are kept beside those of the query, so that a manager made for a partial query can itself serve the
+    next one, which may be partial in another way.
 
     Attributes
     ----------
@@ -31,6 +31,7 @@ class PartialMuDataManager(AnnDataManager):
         validation_checks: Any = None,
     ) -> None:
         super().__init__(fields, setup_method_args, validation_checks)
+        self.fields: list[Any] = list(fields or [])
         self.all_fields = list(self.fields)
         self.reference_registry: dict[str, Any] | None = None
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import SCMOG_KEYS
+from scmog._constants import is_generated
 from scmog._modalities import MODALITIES, PAPER_DIRECTIONS, Direction
 
 logger = logging.getLogger(__name__)
-
-
-def is_generated(adata: AnnData) -> bool:
-    """Whether scmog wrote this modality; such a modality is never read as input."""
-    mark = adata.uns.get(SCMOG_KEYS.UNS)
-    return isinstance(mark, Mapping) and bool(mark.get("generated", False))
 
 
 def find_modalities(mdata: MuData, modalities: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -37,12 +37,14 @@ def simulate(
         r_{ij} &= b_j + w_j^\top z_i + s_{s(i)j} \\
         \text{RNA:}\quad x_{ij} &\sim \mathrm{NB}\big(\ell_i\, e^{r_{ij}} / \textstyle\sum_m e^{r_{im}},\ \phi_j\big) \\
         \text{ATAC:}\quad P(x_{ij} > 0) &= 1 - \exp(-c\, \ell_i\, e^{r_{ij}}), \quad x_{ij} \in \{0, 1, 2\} \\
-        \text{protein:}\quad x_{ij} &\sim \mathrm{NB}\big(\ell_i\, e^{r_{ij}} + \beta_i\, g_j,\ \phi_j\big)
+        \text{protein:}\quad x_{ij} &\sim \mathrm{NB}\big(\ell_i h_{s(i)j}\, \sigma(r_{ij}) + \beta_i g_j,\ \phi_j\big)
 
-    with NB variance :math:`\mu + \phi \mu^2`, depths :math:`\ell_i` that are log-normal in each modality, correlate
-    between modalities and differ between batches, :math:`c` set to reach ``peak_density``, and a background
-    :math:`\beta_i` of stray antibody in each cell. The loadings of a peak correlate with those of the nearest gene
-    by the weight :math:`\exp(-\text{distance} / 30\,\text{kb})`, up to 150 kb; a protein follows one variable gene.
+    with NB variance :math:`\mu + \phi \mu^2` (:math:`\phi` falling with the mean), depths :math:`\ell_i` that are
+    log-normal in each modality, correlate between modalities and differ between batches, and :math:`c` set to reach
+    ``peak_density``. A protein is on or off by a logistic function :math:`\sigma`; batches shift the amount
+    :math:`h` of its antibody, and :math:`\beta_i g_j` is the background of stray antibody in each cell. The loadings
+    of a peak correlate with those of the nearest gene by the weight :math:`\exp(-\text{distance} / 30\,\text{kb})`,
+    up to 150 kb, and a protein follows one variable gene. Spreads and densities are those of public data sets.
 
     Parameters
     ----------

@@ -19,10 +19,10 @@ from scmog.datasets._simulate_options import SimulationOptions, Technology
 
 ANTIBODIES = tuple("CD3 CD4 CD8a CD14 CD15 CD16 CD56 CD19 CD25 CD45RA CD45RO PD-1 TIGIT CD127 CD11c HLA-DR".split())
 # Standard deviation over states of the log rate of the most variable features of a modality
-MAX_STRENGTH = {"rna": 1.7, "atac": 2.7}
+MAX_STRENGTH = {"rna": 1.7, "atac": 3.0}
 PROTEIN_ON = 800.0  # median foreground counts of an antibody where its target is fully expressed, as in 10x CITE-seq
 PROTEIN_BACKGROUND = 20.0  # median background counts of an antibody
-PROTEIN_STEEPNESS = 4.0  # log odds per unit of state: most cells are clearly on or off
+PROTEIN_STEEPNESS = 6.0  # log odds per unit of state: most cells are clearly on or off
 PROTEIN_SPREAD = {"protein": 0.4, "background": 0.5}  # sd of the log over cells
 
 
@@ -132,7 +132,7 @@ class Simulation:
         own = rng.normal(size=(n_proteins, self.options.n_latent))
         odds = self.space.profiles(
             rng,
-            base=PROTEIN_STEEPNESS * rng.normal(-0.5, 0.5, size=n_proteins),  # on in a third of the cells
+            base=PROTEIN_STEEPNESS * rng.normal(-0.6, 0.5, size=n_proteins),  # on in about a third of the cells
             loadings=blend(self.gene_loadings[gene], own, weight=0.9),
             strength=np.full(n_proteins, PROTEIN_STEEPNESS),
         )

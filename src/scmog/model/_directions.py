@@ -9,9 +9,8 @@ from typing import Any
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import SCMOG_KEYS
+from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES, Direction
-from scmog.data import is_generated
 from scmog.model._query import quiet_mudata
 from scmog.model._registry import TrainingRegistry
 

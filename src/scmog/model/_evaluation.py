@@ -53,7 +53,7 @@ class Baselines:
 
     def __init__(self, source: str, target: str, median_total: float) -> None:
         self.source, self.target, self.median_total = source, target, median_total
-        self.idf: np.ndarray | None = None
+        self.idf = np.zeros(0)
         self.mean, self.ridge = TrainingMean(), SVDRidge(seed=_SEED)
 
     def _features(self, counts: Any) -> Any:

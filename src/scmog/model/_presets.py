@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from scmog.module import ModuleConfig
 from scmog.train import PlanConfig
 
+_MAX_SCALE = 10.0  # of the epochs, for small data
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -22,6 +24,9 @@ class Preset:
         Most epochs of the critic pre-training, and of the supervised training on top.
     batch_size
         Cells per mini-batch.
+    cells_for_epochs
+        Number of training cells that the epochs are meant for; with fewer cells they are scaled up (at most tenfold), so
+        that small data get as many steps. None does not scale.
     """
 
     module: ModuleConfig
@@ -29,6 +34,13 @@ class Preset:
     n_epochs_pretrain: int
     max_epochs: int
     batch_size: int = 256
+    cells_for_epochs: int | None = None
+
+    def epochs(self, n_train: int) -> tuple[int, dict[str, int]]:
+        """Most epochs of supervised training for ``n_train`` cells: in general, and the lower ones of single targets."""
+        scale = 1.0 if self.cells_for_epochs is None else min(_MAX_SCALE, max(1.0, self.cells_for_epochs / n_train))
+        by_target = {target: round(n * scale) for target, n in self.plan.max_epochs_by_target.items()}
+        return round(self.max_epochs * scale), by_target
 
 
 # Where the paper is silent it takes the authors' value: pre-training for at most 200 epochs at 1e-4, Adam's betas,

@@ -21,9 +21,9 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.dataloaders import AnnDataLoader
 
-from scmog._constants import SCMOG_KEYS
+from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES
-from scmog.data import PartialMuDataManager, find_obs_column, is_generated
+from scmog.data import PartialMuDataManager, find_obs_column
 from scmog.model._registry import TrainingRegistry
 
 _BLOCK_ROWS = 4096  # of a matrix on disk that are read at once

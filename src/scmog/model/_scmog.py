@@ -50,11 +50,11 @@ _NOT_TRAINED = "The model is not trained: call model.train() first."
 
 
 class SCMOG(BaseModelClass):
-    """Generate the missing modality of single cells (scMOG; Lan et al. 2023, doi:10.1002/advs.202301169).
+    """Generate the missing modality of single cells (scMOG, Lan et al. 2023).
 
     Learns on cells in which two or more modalities were measured together to translate between them: RNA to ATAC, ATAC
-    to RNA, RNA to protein, or any other pair of registered modalities. Each direction is an encoder and a decoder of its
-    own, pre-trained against a Wasserstein critic and then trained with the focal (ATAC), negative binomial (RNA) or
+    to RNA, RNA to protein, or any other pair of registered modalities. Each direction has an encoder and a decoder of
+    its own, pre-trained against a Wasserstein critic and then trained with the focal (ATAC), negative binomial (RNA) or
     mean squared error (protein) loss.
 
     Parameters
@@ -65,8 +65,8 @@ class SCMOG(BaseModelClass):
         Pairs of source and target, by canonical name (``"rna"``, ``"atac"``, ``"protein"``). Default: those of the
         paper that the registered modalities allow.
     preset
-        ``"default"``, the recipe that measures best; ``"paper"``, the paper's settings to the letter; ``"authors"``, the
-        authors' code where it differs. See the user guide's table.
+        ``"default"``, the recipe that measures best; ``"paper"``, the paper's settings to the letter; ``"authors"``,
+        the authors' code where it differs. The user guide has a table of all three.
     registry
         Registry of a saved model; set by :meth:`load`.
     **module_kwargs
@@ -256,7 +256,8 @@ class SCMOG(BaseModelClass):
         Parameters
         ----------
         max_epochs
-            Most epochs of supervised training; pre-training comes on top. Default: the preset's.
+            Most epochs of supervised training, for all directions; pre-training comes on top. Default: the preset's,
+            which may depend on the target and on the number of cells.
         n_epochs_pretrain
             Most epochs of pre-training. Default: the preset's in the first call, 0 in later ones.
         split_key
@@ -294,7 +295,7 @@ class SCMOG(BaseModelClass):
         """
         self._check_trainable()
         overrides = {**(plan_kwargs or {}), **({} if lr is None else {"lr": lr})}
-        config = replace_checked(self._preset.plan, overrides, argument="plan_kwargs")
+        config = replace_checked(self._preset.plan, {"max_epochs_by_target": {}, **overrides}, argument="plan_kwargs")
         seed, first = _resolve_seed(seed), not self.is_trained_
         split = choose_split(
             self.adata,
@@ -309,7 +310,9 @@ class SCMOG(BaseModelClass):
             warnings.warn(message, UserWarning, stacklevel=settings.warnings_stacklevel)
         if n_epochs_pretrain is None:
             n_epochs_pretrain = self._preset.n_epochs_pretrain if first else 0
-        max_epochs = self._preset.max_epochs if max_epochs is None else max_epochs
+        if max_epochs is None:
+            max_epochs, by_target = self._preset.epochs(len(split.train))
+            config = replace_checked(config, {"max_epochs_by_target": by_target, **overrides}, argument="plan_kwargs")
         batch_size = batch_size or self._preset.batch_size
         with seeded(seed):
             if first:
@@ -373,7 +376,7 @@ class SCMOG(BaseModelClass):
     @property
     def _median_total(self) -> float:
         """Library size to which RNA is normalised; of no meaning without RNA."""
-        return float(self.module.representation("rna").median_total) if "rna" in self._modalities else 1.0
+        return self.module.median_total
 
     # ------------------------------------------------------------------ generation
     def generate(
@@ -587,8 +590,8 @@ class SCMOG(BaseModelClass):
         - ``direction``, e.g. ``"rna_to_atac"``, and ``model``: ``"scmog"``, ``"training mean"`` or ``"ridge"``;
         - ``metric``: ``"auroc"`` for ATAC, ``"pearson"`` for RNA (log1p of size-normalised counts) and protein (centred
           log-ratio);
-        - ``axis``: ``"flat"`` over all entries, the paper's, dominated by how features differ on average; ``"feature"``,
-          mean over the features of the score across cells;
+        - ``axis``: ``"flat"`` over all entries, the paper's, dominated by how features differ on average;
+          ``"feature"``, mean over the features of the score across cells;
         - ``value``, ``ci_low``, ``ci_high`` (95 % bootstrap over features; NaN for ``"flat"``) and ``n``, the number of
           entries or features scored.
 
@@ -600,9 +603,9 @@ class SCMOG(BaseModelClass):
             If there are no such cells, or a modality is missing.
         """
         self._check_if_trained(warn=False, message=_NOT_TRAINED)
-        chosen = self.directions if directions is None else [tuple(direction) for direction in directions]
-        unknown = [direction for direction in chosen if direction not in self.directions]
-        if unknown or not chosen:
+        asked = None if directions is None else [tuple(direction) for direction in directions]
+        chosen = [direction for direction in self.directions if asked is None or direction in asked]
+        if not chosen or (asked is not None and len(chosen) < len(asked)):
             message = f"directions must be some of the model's {list(self.directions)}, got {directions}."
             raise ValueError(message)
         indices = self._split_indices(split) if mdata is None else None

@@ -62,8 +62,8 @@ def choose_split(
         split = split_at_random(mdata.n_obs, train_size, validation_size, seed)
     if earlier is not None and not np.array_equal(np.sort(earlier.train), np.sort(split.train)):
         message = (
-            "this split trains on other cells than the earlier train() call, on which the input statistics were fitted; "
-            "leave the split out to continue on the same cells, or pass refit=True."
+            "this split trains on other cells than the earlier train() call, which fitted the input statistics. "
+            "Leave the split out to continue on the same cells, or pass refit=True."
         )
         raise ValueError(message)
     return split

@@ -95,6 +95,14 @@ class SCMOGModule(BaseModuleClass):
             critics[name] = critic
         return critics
 
+    @property
+    def median_total(self) -> float:
+        """Library size to which RNA is normalised; 1 where no direction has RNA."""
+        if "rna" not in self.representations:
+            return 1.0
+        median: Any = self.representations["rna"].median_total
+        return float(median)
+
     def start_at_average(self) -> None:
         """Set the output biases to the training average where the configuration asks for it (in place)."""
         if self.config.output_bias == "average":
@@ -102,7 +110,7 @@ class SCMOGModule(BaseModuleClass):
                 translator.decoder.start_at(self.representation(translator.target).average)
 
     def batch_weights(self, codes: Tensor | None, n_cells: int) -> Tensor | None:
-        """One-hot batch of each cell, ``(n_cells, n_batch)``; the average batch where the code is negative or absent."""
+        """One-hot batch of each cell, ``(n_cells, n_batch)``; average where the code is negative or absent."""
         if self.n_batch == 0:
             return None
         average = self.batch_proportions.expand(n_cells, -1)

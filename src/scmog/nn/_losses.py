@@ -16,7 +16,7 @@ Reduction = Literal["none", "cell", "sum", "mean"]
 _NB_EPS = 1e-10  # epsilon of equation 6
 
 
-def _reduce(loss: Tensor, reduction: Reduction, *, cell: Literal["sum", "mean"]) -> Tensor:
+def _reduce(loss: Tensor, reduction: str, *, cell: Literal["sum", "mean"]) -> Tensor:
     if reduction == "none":
         return loss
     if reduction == "cell":

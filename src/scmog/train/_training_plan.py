@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,12 +13,14 @@ from scvi.module.base import LossOutput
 from scvi.train import TrainingPlan
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer, RMSprop
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from scmog.module import SCMOGModule
 from scmog.nn import critic_loss, generator_loss
 from scmog.train._config import PlanConfig
 from scmog.train._progress import DirectionProgress, Patience
+
+_WARM_UP, _START = 0.25, 1 / 25  # of the one-cycle schedule
 
 
 class SCMOGTrainingPlan(TrainingPlan):
@@ -73,7 +76,7 @@ class SCMOGTrainingPlan(TrainingPlan):
             for name, (_, target) in module.directions.items()
         }
         self._n_epochs_pretrained = 0
-        self._schedule: OneCycleLR | None = None
+        self._schedule: LambdaLR | None = None
 
     # ------------------------------------------------------------------ where we are
     @property
@@ -99,8 +102,14 @@ class SCMOGTrainingPlan(TrainingPlan):
     def configure_optimizers(self) -> list[Optimizer]:
         """RMSprop for generators and critics where stage 1 is asked for, and Adam (or AdamW) for stage 2."""
         config, parameters = self.config, list(self.module.parameters())
+        groups = [{"params": list(self.module.translator(name).parameters())} for name in self.progress]
         adam = {"adam": Adam, "adamw": AdamW}[config.optimizer](
-            parameters, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay
+            groups,  # one per direction, since each has its own schedule
+            lr=config.lr,
+            betas=config.betas,
+            eps=config.eps,
+            weight_decay=config.weight_decay,
+            fused=True,  # one pass over the weights instead of several; exact, also on the CPU
         )
         if self.critics is None:
             return [adam]
@@ -126,15 +135,17 @@ class SCMOGTrainingPlan(TrainingPlan):
         n_cells = len(next(iter(batch.values())))
         if n_cells < 2:  # batch norm has no variance to estimate; another cell is last in the next epoch
             return torch.zeros((), device=self.device)
-        return self._pretraining_step(batch, batch_idx) if self.pretraining else self._supervised_step(batch)
+        if self.critics is None:
+            return self._supervised_step(batch)
+        return self._pretraining_step(self.critics, batch, batch_idx)
 
-    def _pretraining_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+    def _pretraining_step(self, critics: nn.ModuleDict, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         _, opt_generator, opt_critic = self._optimizers()
         common: dict[str, Any] = {"directions": self.active, "backward": self.manual_backward}
-        losses = critic_step(self.module, self.critics, batch, opt_critic, clip_value=self.config.clip_value, **common)
+        losses = critic_step(self.module, critics, batch, opt_critic, clip_value=self.config.clip_value, **common)
         self._log_losses("critic_loss", losses, batch, "train")
         if batch_idx % self.config.n_critic == 0:
-            losses = generator_step(self.module, self.critics, batch, opt_generator, **common)
+            losses = generator_step(self.module, critics, batch, opt_generator, **common)
             self._log_losses("generator_loss", losses, batch, "train")
         return torch.stack(list(losses.values())).sum()
 
@@ -152,13 +163,12 @@ class SCMOGTrainingPlan(TrainingPlan):
         self._log_losses("loss", _means(output), batch, "train")
         return output.loss.detach()
 
-    def _schedule_of(self, optimizer: Optimizer) -> OneCycleLR | None:
+    def _schedule_of(self, optimizer: Optimizer) -> LambdaLR | None:
         """The learning-rate schedule, made at the first supervised batch: only then the number of batches is known."""
         if self.config.lr_schedule == "one_cycle" and self._schedule is None:
-            n_steps = int(self.trainer.num_training_batches) * self.max_epochs
-            self._schedule = OneCycleLR(
-                optimizer, max_lr=self.config.lr, total_steps=n_steps + 1, pct_start=0.25, cycle_momentum=False
-            )
+            n_batches = int(self.trainer.num_training_batches)
+            horizons = [max(1, n_batches * progress.max_epochs) for progress in self.progress.values()]
+            self._schedule = LambdaLR(optimizer, [partial(_one_cycle_at, n_steps=n_steps) for n_steps in horizons])
         return self._schedule
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -236,6 +246,20 @@ class SCMOGTrainingPlan(TrainingPlan):
         if self.config.restore_best:
             for name, progress in self.progress.items():
                 progress.restore_best(self.module.translator(name))
+
+
+def one_cycle(progress: float) -> float:
+    """Share of the largest learning rate at ``progress`` (0 to 1) of the training: up for a quarter, then down to 0.
+
+    Both by a cosine, from 1/25 of it (Smith and Topin 2017).
+    """
+    if progress < _WARM_UP:
+        return _START + (1 - _START) * (1 - math.cos(math.pi * progress / _WARM_UP)) / 2
+    return (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP)))) / 2
+
+
+def _one_cycle_at(step: int, *, n_steps: int) -> float:
+    return one_cycle(step / n_steps)
 
 
 def _means(output: LossOutput) -> dict[str, Tensor]:

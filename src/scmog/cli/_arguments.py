@@ -1,0 +1,81 @@
+"""Arguments that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from scmog._modalities import MODALITIES, Direction
+
+_NAMES = ", ".join(MODALITIES)
+
+
+def direction(text: str) -> Direction:
+    """``rna:atac`` as ``("rna", "atac")``."""
+    source, separator, target = text.partition(":")
+    if not (source and separator and target):
+        message = f"expected SOURCE:TARGET, e.g. rna:atac, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return source, target
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """``rna=gex`` as ``("rna", "gex")``; the first part must be a modality that scmog knows."""
+    modality, separator, value = text.partition("=")
+    if modality not in MODALITIES or not separator or not value:
+        message = f"expected MODALITY=NAME with a modality of {_NAMES}, e.g. rna=gex, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return modality, value
+
+
+class AssignmentAction(argparse.Action):
+    """Collects ``rna=gex atac=peaks`` into a dictionary; a modality named twice is an error."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the pairs of one option to those of earlier ones."""
+        collected: dict[str, str] = dict(getattr(namespace, self.dest) or {})
+        for modality, value in values:
+            if modality in collected:
+                parser.error(f"argument {option_string}: {modality!r} is named twice")
+            collected[modality] = value
+        setattr(namespace, self.dest, collected)
+
+
+def threshold(text: str) -> float | str | None:
+    """A number, ``density``, ``paper``, or ``none`` as None."""
+    if text in ("density", "paper"):
+        return text
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        message = f"expected density, paper, none or a number from 0 to 1, got {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def devices(text: str) -> int | str:
+    """``2`` as a number of devices; ``auto`` and lists such as ``0,1`` as Lightning reads them."""
+    return int(text) if text.isdecimal() else text
+
+
+def add_directions(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """Add ``--directions``; ``default`` says which are taken without it."""
+    parser.add_argument(
+        "--directions",
+        nargs="+",
+        type=direction,
+        metavar="SOURCE:TARGET",
+        help=f"directions, e.g. rna:atac atac:rna, of {_NAMES} (default: {default})",
+    )
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")

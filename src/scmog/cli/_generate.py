@@ -1,0 +1,105 @@
+"""``scmog generate``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anndata import AnnData
+from mudata import MuData
+
+from scmog._constants import SCMOG_KEYS, is_generated
+from scmog._modalities import MODALITIES
+from scmog.cli._arguments import add_overwrite, threshold
+from scmog.cli._files import check_ending, check_output, read, write
+from scmog.model import SCMOG
+from scmog.pp import align_features
+
+NAME = "generate"
+SUMMARY = "generate the missing modality of cells"
+DESCRIPTION = """\
+Generate the missing modality of cells, from raw counts of another one. An output that ends in .h5mu is the query with
+the generated modalities added; one that ends in .h5ad is the generated modality alone."""
+EXAMPLES = """\
+examples:
+  scmog generate rna_only.h5mu --model model --output with_atac.h5mu
+  scmog generate rna_only.h5ad --model model --source rna --target atac --output atac.h5ad
+  scmog generate rna_only.h5mu --model model --threshold none --output probabilities.h5ad
+
+units:
+  ATAC     0/1 in .X and the calibrated probability of the open entries in a layer
+  RNA      expected counts at the median library size of the training cells
+  protein  centred log-ratio over the proteins of a cell"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("query", type=Path, metavar="QUERY", help=".h5mu, or .h5ad with the source modality")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory that scmog train wrote")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".h5mu or .h5ad, see above")
+    add_overwrite(parser)
+    parser.add_argument("--source", choices=MODALITIES, help="source (default: those that the query has)")
+    parser.add_argument("--target", choices=MODALITIES, help="target (default: all that the model can make)")
+    parser.add_argument("--align", action="store_true", help="match the query's features to the model's by name first")
+    parser.add_argument("--key-added", metavar="NAME", help="name of the modality (default: <target>_generated)")
+    parser.add_argument(
+        "--threshold",
+        type=threshold,
+        default="density",
+        metavar="CUT",
+        help="for ATAC, what is open: density, as many peaks as in the training cells; paper, 0.1 on the raw score; a "
+        "number from 0 to 1, a cut on the score; none, keep all scores, dense (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--score",
+        choices=["probability", "raw"],
+        default="probability",
+        help="for ATAC, calibrated probability or the network's raw score (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, generate, write."""
+    check_ending(args.output, [".h5mu", ".h5ad"])
+    check_output(args.output, overwrite=args.overwrite)
+    query = read(args.query, endings=[".h5mu", ".h5ad"])
+    model = SCMOG.load(args.model, adata=False)
+    if args.align:
+        query = align_features(query, model, modality=args.source)
+    options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score")}
+    if args.output.suffix == ".h5ad":
+        generated = _generated_alone(model, query, args.key_added, options)
+        write(generated, args.output)
+        _show("generated", generated)
+    else:
+        completed = _completed(model, query, args.key_added, options)
+        write(completed, args.output)
+        for name, adata in completed.mod.items():
+            if is_generated(adata):
+                _show(name, adata)
+    print(f"Written: {args.output}")
+
+
+def _generated_alone(
+    model: SCMOG, query: MuData | AnnData, key_added: str | None, options: Mapping[str, Any]
+) -> AnnData:
+    if key_added is not None:
+        message = "--key-added names a modality in a .h5mu output; an .h5ad output has none."
+        raise ValueError(message)
+    return model.get_generated(query, **options)
+
+
+def _completed(model: SCMOG, query: MuData | AnnData, key_added: str | None, options: Mapping[str, Any]) -> MuData:
+    if not isinstance(query, MuData):
+        message = "an .h5ad query gives an .h5ad output: choose an --output that ends in .h5ad."
+        raise ValueError(message)
+    model.generate(query, key_added=key_added, **options)
+    return query
+
+
+def _show(name: str, generated: AnnData) -> None:
+    note = generated.uns[SCMOG_KEYS.UNS]
+    features = MODALITIES[note["target"]].features
+    print(f"{name}: {generated.n_obs:,} cells x {generated.n_vars:,} {features}, {note['unit']}")

@@ -1,0 +1,66 @@
+"""The presets against the paper and the authors' code, as read from there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scmog.model import SCMOG
+from scmog.model._presets import PRESETS, find_preset
+
+
+def test_the_paper_s_settings():
+    paper = find_preset("paper")
+    module, plan = paper.module, paper.plan
+    assert (module.n_hidden_rna, module.n_hidden_atac, module.n_latent) == ((256, 64), (512, 64), 16)
+    assert module.n_hidden_protein == (64,)
+    assert (module.n_hidden_critic, module.n_hidden_critic_protein) == ((1024, 256, 64, 16), (256, 64))
+    # equation 4 as printed: alpha = 0.93 on open peaks, focusing 2
+    assert (module.focal_weight_open, module.focal_weight_closed, module.focal_gamma) == (0.93, 0.07, 2.0)
+    assert module.rna_input == "zscore"
+    assert (module.dropout_rate, module.input_dropout_rate) == (0, 0)
+    assert (plan.optimizer, plan.lr, plan.weight_decay, plan.lr_schedule) == ("adam", 0.01, 0, "constant")
+    assert (plan.n_critic, plan.clip_value, plan.lr_pretrain) == (5, 0.01, 1e-4)
+    assert plan.restore_best
+    assert paper.batch_size == 256
+
+
+def test_the_authors_settings():
+    module, plan = find_preset("authors").module, find_preset("authors").plan
+    assert (module.focal_weight_open, module.focal_weight_closed) == (0.07, 0.93)
+    assert (plan.lr, plan.betas, plan.patience, plan.restore_best) == (1e-4, (0.5, 0.999), 7, False)
+    assert module.input_style("rna", "atac") == "counts"
+    assert module.input_style("rna", "protein") == "zscore"
+    assert plan.max_epochs_by_target == {"rna": 60, "protein": 120}
+
+
+def test_the_default_keeps_the_method():
+    default = find_preset("default")
+    assert default.n_epochs_pretrain > 0
+    assert default.module.focal_gamma > 0
+
+
+def test_the_paper_s_networks_are_built(paired):
+    SCMOG.setup_mudata(paired)
+    model = SCMOG(paired, preset="paper")
+    for name, encoder, decoder in (
+        ("rna_to_atac", [(256, 40), (64, 256), (16, 64)], [(64, 16), (512, 64), (60, 512)]),
+        ("atac_to_rna", [(512, 60), (64, 512), (16, 64)], [(64, 16), (256, 64), (40, 256), (40, 256)]),
+        ("rna_to_protein", [(256, 40), (64, 256), (16, 64)], [(64, 16), (6, 64)]),
+    ):
+        translator = model.module.translator(name)
+        for part, shapes in ((translator.encoder, encoder), (translator.decoder, decoder)):
+            layers = [tuple(m.weight.shape) for m in part.modules() if isinstance(m, torch.nn.Linear)]
+            assert layers == shapes, name
+    bias = model.module.translator("rna_to_atac").decoder.logit.bias
+    torch.testing.assert_close(bias, torch.full_like(bias, -2.0))
+    critics = model.module.new_critics()
+    shapes = [tuple(m.weight.shape) for m in critics["rna_to_atac"].modules() if isinstance(m, torch.nn.Linear)]
+    assert shapes == [(1024, 60), (256, 1024), (64, 256), (16, 64), (1, 16)]
+    shapes = [tuple(m.weight.shape) for m in critics["rna_to_protein"].modules() if isinstance(m, torch.nn.Linear)]
+    assert shapes == [(256, 6), (64, 256), (1, 64)]
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match=rf"preset must be one of \{list(PRESETS)}, got 'fast'".replace("[", "[", 1)):
+        find_preset("fast")
