@@ -75,6 +75,7 @@ def test_setup_of_the_other_modalities(paired, snapshot, name, value, words):
     assert snapshot(paired) == before
 
 
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")  # anndata says so before we do
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -14,7 +14,7 @@ def test_cut_opens_the_asked_number(n_open, n_blocks):
     cut = density_cut(iter(logits.chunk(n_blocks)), n_open)
     expected = np.sort(logits.numpy().ravel())[::-1][n_open - 1 : n_open + 1]
     assert int((logits > cut).sum()) == pytest.approx(n_open, abs=1)
-    assert cut == pytest.approx(expected.mean(), abs=max(1e-3, np.ptp(expected)))
+    assert cut == pytest.approx(float(expected.mean()), abs=max(1e-3, float(np.ptp(expected))))
 
 
 def test_extremes():

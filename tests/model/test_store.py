@@ -21,6 +21,9 @@ _SLASH = pytest.mark.xfail(
     Version(version("anndata")) >= Version("0.13"), strict=True, reason="write_elem refuses the key 'layers/probability'"
 )
 
+# anndata 0.12 announces another default format
+pytestmark = pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
+
 
 def dense(matrix):
     matrix = matrix if sp.issparse(matrix) or isinstance(matrix, np.ndarray) else matrix[:]

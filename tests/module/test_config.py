@@ -37,7 +37,9 @@ def test_input_style_of_a_direction() -> None:
     ("options", "message"),
     [
         pytest.param({"n_latent": 0}, r"n_latent must be at least 1, got 0", id="no-latent"),
-        pytest.param({"n_hidden_rna": ()}, r"n_hidden_rna must hold at least one positive width, got \(\)", id="no-layer"),
+        pytest.param(
+            {"n_hidden_rna": ()}, r"n_hidden_rna must hold at least one positive width, got \(\)", id="no-layer"
+        ),
         pytest.param({"n_hidden_critic": (8, 0)}, r"n_hidden_critic must hold .* got \(8, 0\)", id="zero-width"),
         pytest.param({"n_hidden_protein": (-1,)}, r"n_hidden_protein must hold .* got \(-1,\)", id="negative-width"),
         pytest.param({"dropout_rate": 1.0}, r"dropout_rate must lie in \[0, 1\), got 1\.0", id="dropout-of-all"),
@@ -49,7 +51,9 @@ def test_input_style_of_a_direction() -> None:
         pytest.param({"focal_gamma": -1}, r"focal_gamma must be at least 0, got -1", id="gamma"),
         pytest.param({"output_bias": "zero"}, r"output_bias must be one of .*'average'.*, got 'zero'", id="bias"),
         pytest.param({"rna_input": "binary"}, r"rna_input must be one of .*'log_depth'.*, got 'binary'", id="rna"),
-        pytest.param({"rna_input_for_protein": "x"}, r"rna_input_for_protein must be one of .*, got 'x'", id="for-protein"),
+        pytest.param(
+            {"rna_input_for_protein": "x"}, r"rna_input_for_protein must be one of .*, got 'x'", id="for-protein"
+        ),
         pytest.param({"atac_input": "counts"}, r"atac_input must be one of .*'centred'.*, got 'counts'", id="atac"),
         pytest.param({"protein_input": "log"}, r"protein_input must be one of .*'clr'.*, got 'log'", id="protein"),
     ],
@@ -79,7 +83,9 @@ def test_replace_checked() -> None:
     changed = replace_checked(config, {"focal_gamma": 1.0}, argument="SCMOG(...)")
     assert changed == ModuleConfig(n_latent=4, focal_gamma=1.0)
     assert config == ModuleConfig(n_latent=4)
-    with pytest.raises(TypeError, match=r"SCMOG\(\.\.\.\) got unknown option\(s\) \['n_latnet'\]; known are .*'n_latent'"):
+    with pytest.raises(
+        TypeError, match=r"SCMOG\(\.\.\.\) got unknown option\(s\) \['n_latnet'\]; known are .*'n_latent'"
+    ):
         replace_checked(config, {"n_latnet": 3}, argument="SCMOG(...)")
     with pytest.raises(ValueError, match="n_latent must be at least 1"):
         replace_checked(config, {"n_latent": 0}, argument="SCMOG(...)")

@@ -189,6 +189,12 @@ def test_other_targets_have_one_output(direction: tuple[str, str]) -> None:
         torch.testing.assert_close(module.sample(tensors, name, score=score), expected)
 
 
+def test_median_total() -> None:
+    totals = batch()[key("rna")].sum(dim=1)
+    assert fitted_module(("protein", "rna")).median_total == pytest.approx(float(np.median(totals)))
+    assert fitted_module(("atac", "protein")).median_total == 1.0
+
+
 # ---------------------------------------------------------------------- batches
 def test_batch_weights() -> None:
     module = fitted_module(("rna", "atac"), n_batch=3)
@@ -197,7 +203,9 @@ def test_batch_weights() -> None:
     module.batch_proportions.copy_(proportions)
     codes = torch.tensor([[0], [2], [-1], [1]])
     weights = module.batch_weights(codes, 4)
-    expected = torch.stack([torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0]), proportions, torch.tensor([0, 1.0, 0])])
+    expected = torch.stack(
+        [torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0]), proportions, torch.tensor([0, 1.0, 0])]
+    )
     torch.testing.assert_close(weights, expected)
     torch.testing.assert_close(module.batch_weights(None, 2), proportions.expand(2, 3))
     assert torch.equal(codes, torch.tensor([[0], [2], [-1], [1]]))
@@ -220,7 +228,10 @@ def test_new_critics_fit_their_targets_and_stay_outside() -> None:
     n_parameters = sum(p.numel() for p in module.parameters())
     critics = module.new_critics()
     assert list(critics) == list(module.translators)
-    widths = {name: [layer.out_features for layer in critic.modules() if isinstance(layer, nn.Linear)] for name, critic in critics.items()}
+    widths = {
+        name: [layer.out_features for layer in critic.modules() if isinstance(layer, nn.Linear)]
+        for name, critic in critics.items()
+    }
     assert widths == {"rna_to_atac": [8, 4, 1], "atac_to_rna": [8, 4, 1], "rna_to_protein": [4, 1]}
     for name in critics:
         assert critics[name](module.measured(name, batch())).shape == (N_CELLS,)

@@ -57,7 +57,9 @@ def test_scores_of_the_authors_weights(q: float, score: float) -> None:
     assert torch.sigmoid(logit).item() == pytest.approx(score, abs=6e-4)
 
 
-@pytest.mark.parametrize(("q", "score"), [(0.005, 0.27), (0.01, 0.32), (0.02, 0.38), (0.05, 0.47), (0.1, 0.54)], ids=str)
+@pytest.mark.parametrize(
+    ("q", "score"), [(0.005, 0.27), (0.01, 0.32), (0.02, 0.38), (0.05, 0.47), (0.1, 0.54)], ids=str
+)
 def test_scores_of_the_papers_weights(q: float, score: float) -> None:
     logit = focal_minimiser_logit(torch.logit(torch.tensor(q)), weight_open=0.93, weight_closed=0.07, gamma=2.0)
     assert torch.sigmoid(logit).item() == pytest.approx(score, abs=6e-3)

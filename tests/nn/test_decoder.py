@@ -93,7 +93,9 @@ def test_negative_binomial_likelihood() -> None:
     x = targets(NegativeBinomialDecoder)
     mu, theta = (p.detach().double().numpy() for p in parameters)
     per_cell = -stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu)).mean(axis=1)
-    torch.testing.assert_close(module.loss(parameters, x).detach().double(), torch.as_tensor(per_cell), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        module.loss(parameters, x).detach().double(), torch.as_tensor(per_cell), rtol=1e-5, atol=0
+    )
     assert module.expected((mean, dispersion)) is mean
 
 
@@ -118,7 +120,9 @@ def test_mean_and_dispersion_are_exp_and_softplus_within_bounds(bias: float) -> 
     assert dispersion.max() <= 1e3
     inside = torch.tensor(bias, dtype=torch.float64)
     torch.testing.assert_close(mean.double(), inside.exp().clamp(1e-5, 1e6).expand(4, 6), rtol=1e-5, atol=2e-5)
-    torch.testing.assert_close(dispersion.double(), F.softplus(inside).clamp(1e-4, 1e3).expand(4, 6), rtol=1e-5, atol=2e-4)
+    torch.testing.assert_close(
+        dispersion.double(), F.softplus(inside).clamp(1e-4, 1e3).expand(4, 6), rtol=1e-5, atol=2e-4
+    )
 
 
 @pytest.mark.parametrize("decoder", ALL)
@@ -151,7 +155,9 @@ def test_batch_enters_beside_the_latent_space(decoder: type[Decoder]) -> None:
     assert not torch.allclose(first, average)
     linear = module.hidden[0]
     assert linear.in_features == 5
-    torch.testing.assert_close(module.trunk(z, torch.tensor([[1.0, 0.0]])), module.hidden(torch.cat([z, torch.tensor([[1.0, 0.0]])], 1)))
+    torch.testing.assert_close(
+        module.trunk(z, torch.tensor([[1.0, 0.0]])), module.hidden(torch.cat([z, torch.tensor([[1.0, 0.0]])], 1))
+    )
 
 
 @pytest.mark.parametrize("decoder", ALL)
@@ -186,9 +192,7 @@ def test_negative_binomial_starts_at_the_average() -> None:
 @pytest.mark.parametrize(("w1", "w0", "gamma"), [(0.93, 0.07, 2.0), (0.07, 0.93, 2.0), (0.5, 0.5, 1.0), (0.2, 0.8, 0)])
 def test_bernoulli_starts_at_the_average_probability(w1: float, w0: float, gamma: float) -> None:
     """Its calibrated probability is the peak's frequency, and the focal loss of the training cells is least there."""
-    module = without_weights(
-        small(BernoulliDecoder, focal_weight_open=w1, focal_weight_closed=w0, focal_gamma=gamma)
-    )
+    module = without_weights(small(BernoulliDecoder, focal_weight_open=w1, focal_weight_closed=w0, focal_gamma=gamma))
     y = targets(BernoulliDecoder, 500)
     y[:, 5] = 0  # closed in every cell
     module.start_at(y.mean(dim=0))

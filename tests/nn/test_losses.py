@@ -156,7 +156,9 @@ def test_nb_of_counts_against_scipy_and_scvi() -> None:
 def test_nb_of_real_values_is_equation_6(dtype: torch.dtype, tolerance: float) -> None:
     mean, dispersion, counts = nb_parameters()
     values = counts / np.random.default_rng(2).uniform(0.3, 3, (len(counts), 1))  # size-normalised
-    loss = negative_binomial_loss(*(torch.as_tensor(a, dtype=dtype) for a in (mean, dispersion, values)), reduction="none")
+    loss = negative_binomial_loss(
+        *(torch.as_tensor(a, dtype=dtype) for a in (mean, dispersion, values)), reduction="none"
+    )
     np.testing.assert_allclose(loss.numpy(), equation_6(values, mean, dispersion), rtol=tolerance, atol=tolerance)
 
 

@@ -176,7 +176,9 @@ def test_clr_is_muons() -> None:
     muon = pytest.importorskip("muon")
     x = counts()
     expected = muon.prot.pp.clr(AnnData(x.astype(np.float64)), inplace=False, axis=1, flavor="stoeckius").X
-    np.testing.assert_allclose(ProportionRepresentation(N_FEATURES).target(torch.as_tensor(x)).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        ProportionRepresentation(N_FEATURES).target(torch.as_tensor(x)).numpy(), expected, atol=1e-5
+    )
 
 
 def test_clr_is_equation_7_with_a_pseudo_count() -> None:

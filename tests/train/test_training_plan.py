@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from scmog._modalities import MODALITIES
 from scmog.module import ModuleConfig, SCMOGModule
 from scmog.train import PlanConfig, SCMOGTrainingPlan, critic_step, generator_step
+from scmog.train._training_plan import one_cycle
 
 SIZES = {"rna": 8, "atac": 12, "protein": 4}
 DIRECTIONS = [("rna", "atac"), ("rna", "protein")]
@@ -216,6 +217,7 @@ def test_a_direction_that_is_not_asked_for_stays() -> None:
 
 
 # ---------------------------------------------------------------------- both stages in one fit
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
 def test_fit_is_a_plain_loop() -> None:
     """Two epochs of pre-training and two of supervised training with Adam; the last batch of one cell is left out."""
     module, run = fitted_module(), batches(7)
@@ -239,6 +241,21 @@ def test_fit_is_a_plain_loop() -> None:
 
 # ---------------------------------------------------------------------- the plan without a trainer
 @pytest.mark.parametrize(
+    ("progress", "share"),
+    [
+        pytest.param(0.0, 0.04, id="start"),
+        pytest.param(0.125, 0.52, id="half-way-up"),
+        pytest.param(0.25, 1.0, id="peak"),
+        pytest.param(0.625, 0.5, id="half-way-down"),
+        pytest.param(1.0, 0.0, id="end"),
+        pytest.param(1.4, 0.0, id="after-the-end"),
+    ],
+)
+def test_one_cycle_at_its_landmarks(progress: float, share: float) -> None:
+    assert one_cycle(progress) == pytest.approx(share, abs=1e-12)
+
+
+@pytest.mark.parametrize(
     ("options", "kind"),
     [
         pytest.param({"optimizer": "adam", "lr": 0.02, "betas": (0.4, 0.9)}, torch.optim.Adam, id="adam"),
@@ -258,7 +275,9 @@ def test_optimisers(options: dict[str, Any], kind: type) -> None:
     assert type(generators) is type(critics) is torch.optim.RMSprop
     assert generators.defaults["lr"] == critics.defaults["lr"] == 3e-4
     assert (critics.defaults["alpha"], critics.defaults["momentum"]) == (0.99, 0)  # PyTorch's, as the authors have it
-    n_parameters = [sum(p.numel() for group in o.param_groups for p in group["params"]) for o in (supervised, generators)]
+    n_parameters = [
+        sum(p.numel() for group in o.param_groups for p in group["params"]) for o in (supervised, generators)
+    ]
     assert n_parameters == [sum(p.numel() for p in module.parameters())] * 2
     ids = {id(p) for group in critics.param_groups for p in group["params"]}
     assert ids == {id(p) for p in plan.critics.parameters()}
@@ -294,7 +313,9 @@ def test_critics_exist_for_pretraining_only() -> None:
     ],
 )
 def test_patience_of_the_stages(early_stopping: bool, patience_pretrain: int | None, expected: tuple) -> None:
-    config = PlanConfig(patience=9, patience_pretrain=patience_pretrain, max_epochs_by_target={"protein": 3, "atac": 99})
+    config = PlanConfig(
+        patience=9, patience_pretrain=patience_pretrain, max_epochs_by_target={"protein": 3, "atac": 99}
+    )
     plan = SCMOGTrainingPlan(fitted_module(), max_epochs=20, early_stopping=early_stopping, config=config)
     for progress in plan.progress.values():
         assert (progress.pretraining.limit, progress.training.limit) == expected

@@ -121,15 +121,16 @@ def fit(
 
 
 @contextmanager
-def recorded_steps() -> Iterator[list[tuple[str, int, float, float]]]:
-    """Every optimiser step meanwhile: class, number of tensors with a gradient, learning rate, norm of the gradient."""
-    steps: list[tuple[str, int, float, float]] = []
+def recorded_steps() -> Iterator[list[tuple[str, int, list[float], float]]]:
+    """Every optimiser step meanwhile: class, number of tensors, learning rate of each group, norm of the gradient."""
+    steps: list[tuple[str, int, list[float], float]] = []
 
     def note(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients))
-        steps.append((type(optimizer).__name__, len(parameters), optimizer.param_groups[0]["lr"], norm))
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        steps.append((type(optimizer).__name__, len(parameters), rates, norm))
 
     handle = register_optimizer_step_pre_hook(note)
     try:
@@ -154,8 +155,8 @@ def test_steps_of_each_stage() -> None:
     critic, generator = ("RMSprop", n_critic), ("RMSprop", n_generator)
     epoch = [critic, generator, *[critic] * 5, generator, critic]
     assert kinds == epoch * 2 + [("Adam", n_generator)] * 14
-    assert {lr for kind, _, lr, _ in steps if kind == "RMSprop"} == {3e-4}
-    assert {lr for kind, _, lr, _ in steps if kind == "Adam"} == {0.01}
+    assert {rate for kind, _, rates, _ in steps if kind == "RMSprop" for rate in rates} == {3e-4}
+    assert {rate for kind, _, rates, _ in steps if kind == "Adam" for rate in rates} == {0.01}
     assert recorder.stages == ["Critic pre-training 1/2", "Critic pre-training 2/2", "Training 1/2", "Training 2/2"]
 
 
@@ -174,7 +175,13 @@ def test_critics_are_clipped_after_each_batch_and_then_dropped() -> None:
 def test_pretraining_moves_weights_without_any_supervised_loss() -> None:
     _, recorder, trainer = fit(n_epochs_pretrain=2, max_epochs=1)
     assert not same(recorder.states[0]["rna_to_atac"], recorder.states[1]["rna_to_atac"])
-    expected = {"critic_loss_train", "generator_loss_train", "generator_loss_validation", "train_loss", "validation_loss"}
+    expected = {
+        "critic_loss_train",
+        "generator_loss_train",
+        "generator_loss_validation",
+        "train_loss",
+        "validation_loss",
+    }
     keys = set(trainer.callback_metrics)
     assert keys == expected | {f"{key}_{name}" for key, name in itertools.product(expected, NAMES)}
     for key in expected:
@@ -224,6 +231,7 @@ def test_no_early_stopping_runs_all_epochs_and_still_restores_the_best() -> None
         assert same(plan.module.translator(name).state_dict(), recorder.states[1][name])
 
 
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
 def test_without_validation_all_epochs_are_run_and_the_last_weights_kept() -> None:
     plan, recorder, trainer = fit(max_epochs=3, n_epochs_pretrain=1, validate=False, patience=1, early_stopping=False)
     assert trainer.current_epoch == 4
@@ -273,24 +281,24 @@ def test_pretraining_alone_may_end_early() -> None:
 # ---------------------------------------------------------------------- optimisation
 @pytest.mark.parametrize("n_epochs_pretrain", [0, 1])
 def test_one_cycle(n_epochs_pretrain: int) -> None:
-    """A quarter of the supervised steps up from 1/25 of the rate, then down to nearly nothing, along cosines."""
-    n_batches, max_epochs, lr = 6, 4, 0.03
+    """Up from 1/25 of the rate in a quarter of a direction's steps, then down to nothing, both along cosines."""
+    n_batches, lr = 6, 0.03
     with recorded_steps() as steps:
         fit(
-            n_batches=n_batches, max_epochs=max_epochs, n_epochs_pretrain=n_epochs_pretrain,
-            lr=lr, lr_schedule="one_cycle", early_stopping=False, optimizer="adamw",
+            n_batches=n_batches, max_epochs=4, max_epochs_by_target={"protein": 2}, early_stopping=False,
+            n_epochs_pretrain=n_epochs_pretrain, lr=lr, lr_schedule="one_cycle", optimizer="adamw",
         )  # fmt: skip
-    rates = np.array([rate for kind, _, rate, _ in steps if kind == "AdamW"])
-    n = n_batches * max_epochs
-    peak = 0.25 * (n + 1) - 1
-    step = np.arange(n)
-    up = lr / 25 + (lr - lr / 25) * (1 - np.cos(np.pi * step / peak)) / 2
-    lowest = lr / 25 / 1e4
-    down = lowest + (lr - lowest) * (1 + np.cos(np.pi * (step - peak) / (n - peak))) / 2
-    np.testing.assert_allclose(rates, np.where(step <= peak, up, down), rtol=1e-6)
-    assert rates[0] == pytest.approx(lr / 25)
-    assert rates.max() > 0.99 * lr
-    assert rates[-1] < 0.02 * lr
+    rates = np.array([rates for kind, _, rates, _ in steps if kind == "AdamW"])  # (steps, directions)
+    assert len(rates) == 4 * n_batches
+    for direction, n in enumerate([4 * n_batches, 2 * n_batches]):  # each direction has its own horizon
+        x, rate = np.arange(n), rates[:n, direction]
+        up = lr / 25 + (lr - lr / 25) * (1 - np.cos(np.pi * x / (n / 4))) / 2
+        down = lr * (1 + np.cos(np.pi * (x - n / 4) / (3 * n / 4))) / 2
+        np.testing.assert_allclose(rate, np.where(x < n / 4, up, down), rtol=1e-6)
+        assert rate[0] == pytest.approx(lr / 25)
+        assert rate[n // 4] == rate.max() == pytest.approx(lr)
+        assert rate[-1] < 0.05 * lr
+    assert rates[2 * n_batches :, 1] == pytest.approx(0, abs=1e-9)  # the direction that is over
 
 
 @pytest.mark.parametrize("norm", [None, 0.05])

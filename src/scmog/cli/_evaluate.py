@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scmog._constants import SPLIT_LABELS
 from scmog.cli._arguments import add_directions, add_overwrite
-from scmog.cli._files import check_ending, check_output, read
+from scmog.cli._files import check_ending, check_model, check_output, read
 from scmog.cli._table import format_scores
 from scmog.model import SCMOG
 
@@ -43,17 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, show, write."""
+    check_model(args.model)
     if args.output is not None:
         check_ending(args.output, [".csv"])
         check_output(args.output, overwrite=args.overwrite)
     mdata = read(args.data, endings=[".h5mu"])
     if args.split is None:
-        model, cells = SCMOG.load(args.model, adata=False), f"{mdata.n_obs:,}"
+        model, cells = SCMOG.load(args.model, adata=False), f"all {mdata.n_obs:,}"
         scores = model.evaluate(mdata, directions=args.directions)
     else:
         model, cells = SCMOG.load(args.model, adata=mdata), f"the {args.split}"
         scores = model.evaluate(split=args.split, directions=args.directions)
-    print(f"Scores of {cells} cells (higher is better)\n")
+    print(f"Scores of {cells} cells of {args.data} (higher is better)\n")
     print(format_scores(scores))
     if args.output is not None:
         scores.to_csv(args.output, index=False)

@@ -33,6 +33,13 @@ def read(path: Path, *, endings: Sequence[str]) -> MuData | AnnData:
         raise ValueError(message) from error
 
 
+def check_model(path: Path) -> None:
+    """Raise a FileNotFoundError unless ``scmog train`` could have written the directory."""
+    if not (path / "model.pt").is_file():
+        message = f"{path} holds no model.pt; give --model a directory that scmog train wrote."
+        raise FileNotFoundError(message)
+
+
 def check_ending(path: Path, endings: Sequence[str]) -> None:
     """Raise a ValueError unless the name ends in one of ``endings``."""
     if path.suffix not in endings:

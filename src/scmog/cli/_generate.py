@@ -13,7 +13,7 @@ from mudata import MuData
 from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES
 from scmog.cli._arguments import add_overwrite, threshold
-from scmog.cli._files import check_ending, check_output, read, write
+from scmog.cli._files import check_ending, check_model, check_output, read, write
 from scmog.model import SCMOG
 from scmog.pp import align_features
 
@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, generate, write."""
+    check_model(args.model)
     check_ending(args.output, [".h5mu", ".h5ad"])
     check_output(args.output, overwrite=args.overwrite)
     query = read(args.query, endings=[".h5mu", ".h5ad"])

@@ -25,8 +25,8 @@ class Preset:
     batch_size
         Cells per mini-batch.
     cells_for_epochs
-        Number of training cells that the epochs are meant for; with fewer cells they are scaled up (at most tenfold), so
-        that small data get as many steps. None does not scale.
+        Number of training cells that the epochs are meant for; with fewer cells they are scaled up (at most tenfold),
+        so that small data get as many steps. None does not scale.
     """
 
     module: ModuleConfig
@@ -37,7 +37,7 @@ class Preset:
     cells_for_epochs: int | None = None
 
     def epochs(self, n_train: int) -> tuple[int, dict[str, int]]:
-        """Most epochs of supervised training for ``n_train`` cells: in general, and the lower ones of single targets."""
+        """Most epochs of supervised training for ``n_train`` cells, and the lower bounds of single targets."""
         scale = 1.0 if self.cells_for_epochs is None else min(_MAX_SCALE, max(1.0, self.cells_for_epochs / n_train))
         by_target = {target: round(n * scale) for target, n in self.plan.max_epochs_by_target.items()}
         return round(self.max_epochs * scale), by_target

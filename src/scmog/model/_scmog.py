@@ -10,29 +10,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-# scvi-tools 1.4.2 uses rich.pretty in view_anndata_setup without importing it
-import rich.pretty  # noqa: F401
 import torch
 from anndata import AnnData
 from mudata import MuData
 from scvi import settings
-from scvi.data import AnnDataManager
 
 # scvi-tools exports this helper, which all of its models use, under a private name only (1.4.2 and 1.5.1)
 from scvi.model._utils import use_distributed_sampler
-from scvi.model.base import BaseModelClass
 
 from scmog._constants import SPLIT_LABELS
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.data import PartialMuDataManager, Split, find_modalities, resolve_directions
+from scmog.data import resolve_directions
+from scmog.model._base import RegisteredModel
 from scmog.model._directions import add_modalities, check_mudata, directions_for, only_direction, output_keys
 from scmog.model._evaluation import Baselines, predicted_values, score_table, target_values
 from scmog.model._generation import encode, generate_blocks, generate_modality
 from scmog.model._output import resolve_threshold
 from scmog.model._presets import find_preset
 from scmog.model._query import Query
-from scmog.model._registry import TrainingRegistry, make_fields
+from scmog.model._registry import TrainingRegistry
 from scmog.model._store import check_store
 from scmog.model._training_set import (
     cells_hash,
@@ -49,7 +45,7 @@ _DEFAULT_SEED = 0
 _NOT_TRAINED = "The model is not trained: call model.train() first."
 
 
-class SCMOG(BaseModelClass):
+class SCMOG(RegisteredModel):
     """Generate the missing modality of single cells (scMOG, Lan et al. 2023).
 
     Learns on cells in which two or more modalities were measured together to translate between them: RNA to ATAC, ATAC
@@ -104,9 +100,6 @@ class SCMOG(BaseModelClass):
     ) -> None:
         # The first parameter must be called `adata`: scvi-tools leaves only that name out of the saved arguments.
         super().__init__(adata, registry)
-        reference = getattr(self._adata_manager, "reference_registry", None)
-        if reference is not None:  # loaded together with a partial query: sizes come from the training data
-            self._keep_registry(reference)
         self.preset_name = preset
         self._preset = find_preset(preset)
         self._module_config: ModuleConfig = replace_checked(self._preset.module, module_kwargs, argument="SCMOG(...)")
@@ -115,97 +108,10 @@ class SCMOG(BaseModelClass):
         self._model_summary_string = self._summary()
         self.seed_: int | None = None
         self.model_id_: str | None = None
-        self.cells_hash_: str | None = None
         self.baselines_: dict[str, Any] = {}
         self.init_params_ = self._get_init_params(locals())
 
-    # ------------------------------------------------------------------ setup and registry
-    @classmethod
-    def setup_mudata(
-        cls,
-        mdata: MuData,
-        rna_layer: str | None = None,
-        atac_layer: str | None = None,
-        protein_layer: str | None = None,
-        batch_key: str | None = None,
-        modalities: dict[str, str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Register the modalities of paired cells; writes only scvi-tools' own marks into ``mdata``.
-
-        Parameters
-        ----------
-        mdata
-            Paired cells with raw counts.
-        rna_layer, atac_layer, protein_layer
-            Layers with the raw counts; default ``.X``.
-        batch_key
-            Column of the global obs, or else of a modality's, with a batch that the decoders are told.
-        modalities
-            Names in ``mdata.mod``, e.g. ``{"rna": "gex"}``. Default: ``rna|gex|RNA``, ``atac|peaks|ATAC`` and
-            ``protein|prot|adt|ADT`` are found by themselves; other modalities are left alone.
-
-        Raises
-        ------
-        TypeError
-            If ``mdata`` is not a MuData, or a matrix can't be read in mini-batches.
-        KeyError
-            If a named modality, layer or column does not exist.
-        ValueError
-            If ``mdata`` is a view, its modalities hold different cells, fewer than two modalities are found, or values
-            are not raw counts.
-        """
-        setup_method_args = cls._get_setup_method_args(**locals())
-        check_mudata(mdata)
-        source_registry = kwargs.get("source_registry")
-        if source_registry is not None:  # loading: the saved names hold, whichever of them the query has
-            fields = TrainingRegistry(source_registry).fields()
-        else:
-            names = find_modalities(mdata, modalities)
-            if len(names) < 2:
-                message = (
-                    f"two or more modalities of {list(MODALITIES)} are needed, found {names or 'none'} in mdata.mod = "
-                    f"{list(mdata.mod)}; name yours with modalities={{'rna': ..., 'atac': ...}}."
-                )
-                raise ValueError(message)
-            layers = {"rna": rna_layer, "atac": atac_layer, "protein": protein_layer}
-            fields = make_fields(names, layers, batch_key)
-        manager = PartialMuDataManager(fields=fields, setup_method_args=setup_method_args)
-        manager.register_fields(mdata, **kwargs)
-        cls.register_manager(manager)
-
-    @classmethod
-    def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:
-        """Not available: training needs two modalities; see :meth:`setup_mudata`."""
-        message = "SCMOG is trained on paired modalities: put them into a MuData and call SCMOG.setup_mudata(mdata)."
-        raise NotImplementedError(message)
-
-    @property
-    def training_registry(self) -> TrainingRegistry:
-        """Names, layers and features of the training data."""
-        return TrainingRegistry(self.registry_)
-
-    def _keep_registry(self, registry: dict[str, Any]) -> None:
-        self.registry_ = registry
-        self.summary_stats = AnnDataManager._get_summary_stats_from_registry(registry)
-
-    @BaseModelClass.adata.setter  # type: ignore[attr-defined, untyped-decorator]
-    def adata(self, adata: MuData) -> None:
-        """Attach other data, which may lack modalities; sizes and names stay those of the training data."""
-        if adata is None:
-            message = "adata cannot be None; use load(..., adata=False) for a model without data."
-            raise ValueError(message)
-        registry = self.registry_
-        self._validate_anndata(adata)
-        self._adata, self._adata_manager = adata, self.get_anndata_manager(adata, required=True)
-        self._keep_registry(registry)
-
-    def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, np.ndarray]:
-        """Features of the training data, by name in ``mdata.mod``."""
-        del legacy_mudata_format
-        registry = self.training_registry
-        return {name: np.asarray(registry.var_names[modality]) for modality, name in registry.names.items()}
-
+    # ------------------------------------------------------------------ what it is
     def _new_module(self) -> SCMOGModule:
         registry = self.training_registry
         return self._module_cls(
@@ -365,13 +271,6 @@ class SCMOG(BaseModelClass):
     def _modalities(self) -> list[str]:
         """Modalities that take part in a direction."""
         return list(dict.fromkeys(modality for direction in self.directions for modality in direction))
-
-    @property
-    def _earlier_split(self) -> Split | None:
-        """Split of the training so far; None if there was none, or other data are attached by now."""
-        if self.adata is None or not self.is_trained_ or self.cells_hash_ != cells_hash(self.adata):
-            return None
-        return Split(self.train_indices_, self.validation_indices_, self.test_indices_)
 
     @property
     def _median_total(self) -> float:
@@ -645,35 +544,6 @@ class SCMOG(BaseModelClass):
             message = f"the training data have no {split} cells; train with such a split, or pass mdata."
             raise ValueError(message)
         return indices
-
-    # ------------------------------------------------------------------ saving and loading
-    @classmethod
-    def load(cls, dir_path: str | Path, adata: MuData | bool | None = None, **kwargs: Any) -> SCMOG:
-        """Load a saved model. The file is a pickle: load only files you trust.
-
-        Parameters
-        ----------
-        dir_path
-            Directory that :meth:`save` wrote.
-        adata
-            Data to attach; may lack modalities. None takes the data saved with the model, False none.
-        **kwargs
-            ``accelerator``, ``device``, ``prefix``, as in every scvi-tools model.
-
-        Raises
-        ------
-        ValueError
-            If the directory holds no complete model.
-        """
-        with warnings.catch_warnings():
-            # a partial MuData has fewer names; the fields compare those that are there, exactly
-            warnings.filterwarnings("ignore", message="`var_names` for the loaded `model` does not match")
-            try:
-                model: SCMOG = super().load(str(dir_path), adata=adata, **kwargs)
-            except (EOFError, RuntimeError, OSError) as error:
-                message = f"{str(dir_path)!r} does not hold a complete saved model ({type(error).__name__}: {error})."
-                raise ValueError(message) from error
-        return model
 
 
 def _resolve_seed(seed: int | None) -> int:
