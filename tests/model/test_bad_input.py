@@ -79,7 +79,8 @@ def test_setup_of_the_other_modalities(paired, snapshot, name, value, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        *VALUES,
+        *VALUES[:-1],
+        pytest.param(duplicated, r"lacks 1 of the 40 genes.*has 0 others.*align_features", id="duplicates"),
         pytest.param(permuted, r"40 trained genes in another order.*align_features\(query, model\)", id="permuted"),
         pytest.param(renamed, r"lacks 1 of the 40 genes.*\(e\.g\. \[.*has 1 others.*align_features", id="renamed"),
     ],
@@ -212,11 +213,15 @@ def test_not_trained(paired, small, snapshot):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        pytest.param({"modalities": {"dna": "rna"}}, KeyError, r"'dna'; scmog knows \['rna', 'atac'", id="no such kind"),
+        pytest.param(
+            {"modalities": {"dna": "rna"}}, KeyError, r"'dna'; scmog knows \['rna', 'atac'", id="no such kind"
+        ),
         pytest.param({"modalities": {"rna": "gex"}}, KeyError, r"'rna' to 'gex'.*not in mdata.mod.*'rna'", id="no mod"),
         pytest.param({"modalities": {"rna": "atac", "atac": "atac"}}, ValueError, "two names to 'atac'", id="twice"),
         pytest.param({"rna_layer": "counts"}, KeyError, r"'rna'.*no layer 'counts'; layers are", id="layer"),
-        pytest.param({"batch_key": "donor"}, KeyError, r"batch_key 'donor' is in no obs; columns are.*'batch'", id="key"),
+        pytest.param(
+            {"batch_key": "donor"}, KeyError, r"batch_key 'donor' is in no obs; columns are.*'batch'", id="key"
+        ),
     ],
 )
 def test_setup_arguments(paired, snapshot, options, error, words):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -61,6 +63,18 @@ def test_the_paper_s_networks_are_built(paired):
     assert shapes == [(256, 6), (64, 256), (1, 64)]
 
 
+def test_small_data_get_as_many_steps():
+    default = find_preset("default")
+    assert default.cells_for_epochs
+    full, _ = default.epochs(default.cells_for_epochs)
+    assert full == default.max_epochs
+    assert default.epochs(10 * default.cells_for_epochs)[0] == full
+    assert default.epochs(default.cells_for_epochs // 2)[0] == pytest.approx(2 * full, abs=1)
+    assert default.epochs(1)[0] == 10 * full
+    # the paper's numbers of epochs are the paper's, whatever the data
+    assert find_preset("paper").epochs(10) == find_preset("paper").epochs(10**6) == (500, {"rna": 60, "protein": 120})
+
+
 def test_unknown_name():
-    with pytest.raises(ValueError, match=rf"preset must be one of \{list(PRESETS)}, got 'fast'".replace("[", "[", 1)):
+    with pytest.raises(ValueError, match=f"{re.escape(str(list(PRESETS)))}, got 'fast'"):
         find_preset("fast")

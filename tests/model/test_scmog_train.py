@@ -259,7 +259,9 @@ def test_another_split_needs_refit(trained, paired, make_model, quick):
     assert model.module.median_total == pytest.approx(np.median(np.asarray(train)[np.asarray(train) > 0]))
 
 
-@pytest.mark.xfail(strict=True, reason="refit=True alone draws a random split: earlier test cells become training cells")
+@pytest.mark.xfail(
+    strict=True, reason="refit=True alone draws a random split: earlier test cells become training cells"
+)
 def test_refit_alone_keeps_the_split(trained, paired, make_model, quick):
     paired.obs["split"] = trained.adata.obs["split"].to_numpy()
     model = make_model(paired, train={"split_key": "split"})
@@ -300,7 +302,9 @@ def test_bad_settings(paired, make_model, options, error, words):
         pytest.param({"batch_size": 1}, id="batch_size 1"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="epochs and batch size are not checked; batch_size=1 skips every batch in silence")
+@pytest.mark.xfail(
+    strict=True, reason="epochs and batch size are not checked; batch_size=1 skips every batch in silence"
+)
 def test_bad_numbers(paired, make_model, options):
     name, value = next(iter(options.items()))
     with pytest.raises(ValueError, match=rf"{name} must.*{value}"):

@@ -18,7 +18,9 @@ import scmog.model._store as store_module
 _ATAC = {"source": "rna", "target": "atac"}
 _ZARR = pytest.mark.xfail(strict=True, reason="write_zarr consolidates the metadata; the store is then read-only")
 _SLASH = pytest.mark.xfail(
-    Version(version("anndata")) >= Version("0.13"), strict=True, reason="write_elem refuses the key 'layers/probability'"
+    Version(version("anndata")) >= Version("0.13"),
+    strict=True,
+    reason="write_elem refuses the key 'layers/probability'",
 )
 
 # anndata 0.12 announces another default format

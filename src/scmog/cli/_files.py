@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import anndata
+import h5py
 import mudata
 from anndata import AnnData
 from mudata import MuData
@@ -27,10 +28,21 @@ def read(path: Path, *, endings: Sequence[str]) -> MuData | AnnData:
         message = f"{path} is not an existing file."
         raise FileNotFoundError(message)
     try:
+        _check_content(path)
         return mudata.read_h5mu(path) if path.suffix == ".h5mu" else anndata.read_h5ad(path)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, anndata.io.AnnDataReadError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         message = f"{path} could not be read as a {path.suffix} file ({type(error).__name__}: {error})."
         raise ValueError(message) from error
+
+
+def _check_content(path: Path) -> None:
+    """Raise a TypeError if the file names what it holds and that is not what its ending says."""
+    with h5py.File(path) as file:
+        holds = file.attrs.get("encoding-type")
+    expected = {".h5mu": "MuData", ".h5ad": "anndata"}[path.suffix]
+    if holds in ("MuData", "anndata") and holds != expected:
+        message = f"it holds {holds}, not {expected}"
+        raise TypeError(message)
 
 
 def check_model(path: Path) -> None:

@@ -39,7 +39,7 @@ from scmog.model._training_set import (
     make_splitter,
 )
 from scmog.module import ModuleConfig, SCMOGModule, replace_checked
-from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, StageProgressBar, seeded
+from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, seeded, trainer_options
 
 _DEFAULT_SEED = 0
 _NOT_TRAINED = "The model is not trained: call model.train() first."
@@ -251,7 +251,7 @@ class SCMOG(RegisteredModel):
                 max_epochs=n_epochs_pretrain + max_epochs,
                 accelerator=accelerator,
                 devices=devices,
-                **_with_progress_bar(trainer_kwargs),
+                **trainer_options(trainer_kwargs),
             )()
         self.cells_hash_ = cells_hash(self.adata)
         fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
@@ -553,12 +553,3 @@ def _resolve_seed(seed: int | None) -> int:
         message = f"seed must be a whole number, 0 or more, got {seed!r}."
         raise ValueError(message)
     return int(seed)
-
-
-def _with_progress_bar(trainer_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Trainer options with our progress bar, which names the stage, unless the user wants none or Lightning's own."""
-    options = {"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs}
-    wanted = options.get("enable_progress_bar", True) and options.pop("simple_progress_bar", True)
-    if wanted:
-        options["callbacks"] = [*options.get("callbacks", []), StageProgressBar()]
-    return {"simple_progress_bar": False, **options}

@@ -16,6 +16,8 @@ class ModuleConfig:
         Latent dimensions.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
+    n_hidden_atac_decoder
+        Widths of the ATAC decoder, from the latent space outwards, where they are to differ; None mirrors the encoder.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
     dropout_rate, input_dropout_rate
@@ -40,6 +42,7 @@ class ModuleConfig:
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
+    n_hidden_atac_decoder: tuple[int, ...] | None = None
     n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
     n_hidden_critic_protein: tuple[int, ...] = (256, 64)
     dropout_rate: float = 0.0
@@ -55,7 +58,9 @@ class ModuleConfig:
     xavier_critic: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("n_hidden_rna", "n_hidden_atac", "n_hidden_protein", "n_hidden_critic", "n_hidden_critic_protein"):
+        for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
+            if getattr(self, name) is None:
+                continue
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
             if not widths or any(width < 1 for width in widths):
@@ -81,6 +86,12 @@ class ModuleConfig:
         """Widths of the encoder of ``modality``."""
         widths: tuple[int, ...] = getattr(self, f"n_hidden_{modality}")
         return widths
+
+    def n_hidden_decoder(self, modality: str) -> tuple[int, ...]:
+        """Widths of the decoder of ``modality``, from the latent space outwards."""
+        if modality == "atac" and self.n_hidden_atac_decoder is not None:
+            return self.n_hidden_atac_decoder
+        return self.n_hidden(modality)[::-1]
 
     def critic_widths(self, modality: str) -> tuple[int, ...]:
         """Widths of the critic of ``modality``."""

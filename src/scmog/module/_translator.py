@@ -67,7 +67,7 @@ def _make_decoder(target: str, n_output: int, config: ModuleConfig, n_batch: int
     return decoder(
         n_output,
         n_latent=config.n_latent,
-        n_hidden=config.n_hidden(target)[::-1],
+        n_hidden=config.n_hidden_decoder(target),
         n_batch=n_batch,
         dropout_rate=config.dropout_rate,
         **own,

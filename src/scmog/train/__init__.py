@@ -1,7 +1,7 @@
 """Two-stage training: critic pre-training, then supervised training."""
 
 from scmog.train._config import PlanConfig
-from scmog.train._runner import SCMOGTrainRunner, StageProgressBar, merge_histories
+from scmog.train._runner import SCMOGTrainRunner, StageProgressBar, merge_histories, trainer_options
 from scmog.train._seed import seeded
 from scmog.train._training_plan import SCMOGTrainingPlan, critic_step, generator_step
 
@@ -14,4 +14,5 @@ __all__ = [
     "generator_step",
     "merge_histories",
     "seeded",
+    "trainer_options",
 ]

@@ -49,3 +49,12 @@ def merge_histories(earlier: dict[str, pd.DataFrame], later: dict[str, pd.DataFr
         shifted = frame.set_axis(frame.index + n_epochs).rename_axis(frame.index.name)
         merged[key] = pd.concat([earlier[key], shifted]) if key in earlier else shifted
     return merged
+
+
+def trainer_options(trainer_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Trainer options with our progress bar, which names the stage, unless the user wants none or Lightning's own."""
+    options = {"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs}
+    wanted = options.get("enable_progress_bar", True) and options.pop("simple_progress_bar", True)
+    if wanted:
+        options["callbacks"] = [*options.get("callbacks", []), StageProgressBar()]
+    return {"simple_progress_bar": False, **options}

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import mudata
+import pandas as pd
+import pytest
+
+from scmog.cli import main
+from scmog.model import SCMOG
+
+
+def test_all_cells_and_table(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, data = tmp_path / "scores.csv", data_dir / "paired.h5mu"
+    assert main(["evaluate", str(data), "--model", str(model_dir), "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"Scores of all 120 cells of {data}")
+    assert printed.endswith(f"Table: {output}\n")
+    assert [printed.count(text) for text in ("RNA -> ATAC", "ATAC -> RNA", "per peak", "per gene")] == [2, 2, 1, 1]
+    expected = SCMOG.load(model_dir, adata=False).evaluate(mudata.read_h5mu(data))
+    pd.testing.assert_frame_equal(pd.read_csv(output), expected, check_dtype=False)
+
+
+def test_split_and_directions(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    output, data = tmp_path / "scores.csv", data_dir / "paired.h5mu"
+    argv = ["evaluate", str(data), "--model", str(model_dir), "--output", str(output)]
+    assert main([*argv, "--split", "test", "--directions", "rna:atac"]) == 0
+    mdata = mudata.read_h5mu(data)
+    test = mdata[(mdata.obs["split"] == "test").to_numpy()].copy()
+    expected = SCMOG.load(model_dir, adata=False).evaluate(test, directions=[("rna", "atac")])
+    pd.testing.assert_frame_equal(pd.read_csv(output), expected, check_dtype=False)
+
+
+def test_an_existing_table_is_kept(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scores.csv"
+    output.write_text("precious")
+    argv = ["evaluate", str(data_dir / "paired.h5mu"), "--model", str(model_dir), "--output", str(output)]
+    assert main(argv) == 2
+    assert output.read_text() == "precious"
+    assert main([*argv, "--overwrite"]) == 0
+    assert output.read_text().startswith("direction,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["rna.h5mu"], "'atac' is not in the query", id="not-paired"),
+        pytest.param(["rna.h5ad"], "must end in .h5mu", id="not-a-mudata"),
+        pytest.param(["paired.h5mu", "--directions", "rna:protein"], "directions must be", id="direction"),
+        pytest.param(["paired.h5mu", "--output", "scores.txt"], "must end in .csv", id="output-ending"),
+    ],
+)
+def test_errors(
+    arguments: list[str], expected: str, data_dir: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = arguments
+    assert main(["evaluate", str(data_dir / name), "--model", str(model_dir), *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("scmog: error: ")
+    assert expected in captured.err
+
+
+def test_no_model(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(data_dir / "paired.h5mu"), "--model", str(tmp_path / "none")]) == 2
+    assert "none holds no model.pt" in capsys.readouterr().err

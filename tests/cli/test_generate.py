@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import anndata
+import h5py
+import mudata
+import numpy as np
+import pytest
+from anndata import AnnData
+from mudata import MuData
+
+from scmog.cli import main
+from scmog.model import SCMOG
+
+
+def _equal(left: AnnData, right: AnnData) -> None:
+    as_array = lambda matrix: matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)  # noqa: E731
+    assert list(left.obs_names) == list(right.obs_names)
+    assert list(left.var_names) == list(right.var_names)
+    np.testing.assert_array_equal(as_array(left.X), as_array(right.X))
+    assert left.layers.keys() == right.layers.keys()
+    for name in left.layers:
+        np.testing.assert_array_equal(as_array(left.layers[name]), as_array(right.layers[name]))
+
+
+def _global_columns(path: Path) -> list[str]:
+    """Columns of the global obs as stored; mudata 0.3 would copy those of the modalities into it on reading."""
+    with h5py.File(path) as file:
+        return list(file["obs"].attrs["column-order"])
+
+
+def _expected(model_dir: Path, data_dir: Path, **options: object) -> AnnData:
+    query = anndata.read_h5ad(data_dir / "rna.h5ad")
+    return SCMOG.load(model_dir, adata=False).get_generated(query, source="rna", target="atac", **options)
+
+
+def test_into_a_mudata(data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "new" / "out.h5mu"
+    assert main(["generate", str(data_dir / "rna.h5mu"), "--model", str(model_dir), "--output", str(output)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"atac_generated: 120 cells x 60 peaks, open (1) or closed (0)\nWritten: {output}\n"
+    assert captured.err == ""
+    result, query = mudata.read_h5mu(output), mudata.read_h5mu(data_dir / "rna.h5mu")
+    assert list(result.mod) == ["rna", "atac_generated"]
+    assert result["atac_generated"].uns["scmog"]["generated"]
+    _equal(result["rna"], query["rna"])
+    _equal(result["atac_generated"], _expected(model_dir, data_dir))
+    assert [path.name for path in output.parent.iterdir()] == ["out.h5mu"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        pytest.param([], {}, id="default"),
+        pytest.param(["--threshold", "none"], {"threshold": None}, id="no-cut"),
+        pytest.param(["--threshold", "0.25"], {"threshold": 0.25}, id="number"),
+        pytest.param(["--threshold", "paper"], {"threshold": "paper"}, id="paper"),
+        pytest.param(["--threshold", "0.5", "--score", "raw"], {"threshold": 0.5, "score": "raw"}, id="raw"),
+    ],
+)
+def test_alone(
+    arguments: list[str], options: dict[str, object], data_dir: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "atac.h5ad"
+    argv = ["generate", str(data_dir / "rna.h5ad"), "--model", str(model_dir), "--output", str(output)]
+    assert main([*argv, "--source", "rna", "--target", "atac", *arguments]) == 0
+    _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir, **options))
+
+
+def test_alone_from_a_mudata(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "atac.h5ad"
+    assert main(["generate", str(data_dir / "rna.h5mu"), "--model", str(model_dir), "--output", str(output)]) == 0
+    _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir))
+
+
+@pytest.mark.filterwarnings("ignore:Cannot join columns")  # mudata, on reading measured and generated genes
+def test_key_added(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.h5mu"
+    argv = ["generate", str(data_dir / "paired.h5mu"), "--model", str(model_dir), "--output", str(output)]
+    assert main([*argv, "--target", "rna", "--key-added", "imputed"]) == 0
+    result = mudata.read_h5mu(output)
+    assert list(result.mod) == ["rna", "atac", "imputed"]
+    assert result["imputed"].uns["scmog"]["source"] == "atac"
+    columns = [_global_columns(path) for path in (data_dir / "paired.h5mu", output)]
+    assert columns[0] == columns[1]
+
+
+def test_align(data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "atac.h5ad"
+    argv = ["generate", str(data_dir / "reversed.h5ad"), "--model", str(model_dir), "--output", str(output)]
+    argv += ["--source", "rna"]
+    assert main(argv) == 2
+    assert "align_features" in capsys.readouterr().err
+    assert main([*argv, "--align"]) == 0
+    assert capsys.readouterr().err.startswith("scmog: rna: 30 of the model's 30 genes found")
+    _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir))
+
+
+def test_an_existing_output_is_kept(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.h5mu"
+    output.write_text("precious")
+    argv = ["generate", str(data_dir / "rna.h5mu"), "--model", str(model_dir), "--output", str(output)]
+    assert main(argv) == 2
+    assert f"{output} exists" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+    assert main([*argv, "--overwrite"]) == 0
+    assert "atac_generated" in mudata.read_h5mu(output).mod
+
+
+def test_the_query_itself_can_be_completed(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    query = tmp_path / "rna.h5mu"
+    shutil.copy(data_dir / "rna.h5mu", query)
+    argv = ["generate", str(query), "--model", str(model_dir), "--output", str(query), "--overwrite"]
+    assert main(argv) == 0
+    assert main(argv) == 0  # what was generated before is replaced, and never read
+    assert list(mudata.read_h5mu(query).mod) == ["rna", "atac_generated"]
+
+
+def test_a_failed_write_leaves_nothing_behind(
+    data_dir: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: MuData, path: Path) -> None:
+        Path(path).write_text("half")
+        raise OSError("disk full")
+
+    output = tmp_path / "out.h5mu"
+    output.write_text("earlier")
+    monkeypatch.setattr(MuData, "write_h5mu", fail)
+    argv = ["generate", str(data_dir / "rna.h5mu"), "--model", str(model_dir), "--output", str(output), "--overwrite"]
+    assert main(argv) == 2
+    assert capsys.readouterr().err == "scmog: error: disk full\n"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.h5mu", "earlier")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["rna.h5ad", "--output", "o.h5ad"], "say with source=", id="ambiguous-anndata"),
+        pytest.param(["rna.h5ad", "--output", "o.h5mu", "--source", "rna"], "gives an .h5ad output", id="needs-mudata"),
+        pytest.param(["rna.h5ad", "--output", "o.csv"], "must end in .h5mu or .h5ad", id="output-ending"),
+        pytest.param(["rna.txt", "--output", "o.h5ad"], "must end in .h5mu or .h5ad", id="query-ending"),
+        pytest.param(["mudata.h5ad", "--output", "o.h5ad"], "it holds MuData, not anndata", id="mudata-named-h5ad"),
+        pytest.param(["anndata.h5mu", "--output", "o.h5mu"], "it holds anndata, not MuData", id="anndata-named-h5mu"),
+        pytest.param(["none.h5mu", "--output", "o.h5mu"], "not an existing file", id="no-query"),
+        pytest.param(["rna.h5mu", "--output", "o.h5mu", "--source", "protein"], "no direction", id="direction"),
+        pytest.param(["rna.h5mu", "--output", "o.h5mu", "--threshold", "1.5"], "threshold must be", id="threshold"),
+        pytest.param(["rna.h5mu", "--output", "o.h5ad", "--key-added", "x"], "--key-added", id="key-without-mudata"),
+        pytest.param(["paired.h5mu", "--output", "o.h5ad"], "several directions", id="ambiguous-mudata"),
+        pytest.param(["paired.h5mu", "--output", "o.h5mu", "--key-added", "atac", "--target", "atac"],
+                     "is measured and is not overwritten", id="measured"),
+    ],
+)  # fmt: skip
+def test_errors(
+    arguments: list[str],
+    expected: str,
+    data_dir: Path,
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    query, *options = arguments
+    assert main(["generate", str(data_dir / query), "--model", str(model_dir), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("scmog: error: ")
+    assert error.count("\n") == 1
+    assert expected in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_model(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["generate", str(data_dir / "rna.h5mu"), "--model", str(tmp_path), "--output", str(tmp_path / "o.h5mu")]
+    assert main(argv) == 2
+    assert f"{tmp_path} holds no model.pt" in capsys.readouterr().err
