@@ -26,7 +26,7 @@ def _equal(left: AnnData, right: AnnData) -> None:
 
 
 def _global_columns(path: Path) -> list[str]:
-    """Columns of the global obs as stored; mudata 0.3 would copy those of the modalities into it on reading."""
+    """Columns of the global obs as stored; mudata 0.3 adds those of the modalities on reading."""
     with h5py.File(path) as file:
         return list(file["obs"].attrs["column-order"])
 
@@ -75,7 +75,8 @@ def test_alone_from_a_mudata(data_dir: Path, model_dir: Path, tmp_path: Path) ->
     _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir))
 
 
-@pytest.mark.filterwarnings("ignore:Cannot join columns")  # mudata, on reading measured and generated genes
+# mudata, on reading measured and generated genes of the same names
+@pytest.mark.filterwarnings("ignore:Cannot join columns", "ignore:var_names are not unique")
 def test_key_added(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.h5mu"
     argv = ["generate", str(data_dir / "paired.h5mu"), "--model", str(model_dir), "--output", str(output)]

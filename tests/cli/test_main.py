@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import importlib
 import logging
 import runpy
 import warnings
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-import mudata
 import pytest
 
 from scmog.cli import main
@@ -139,9 +137,7 @@ def test_session_quietens_others_and_speaks_for_scmog(capsys: pytest.CaptureFixt
 
 def _process_state() -> tuple[object, ...]:
     loggers = [logging.getLogger(name) for name in ("scmog", "scvi", "lightning.pytorch", "lightning.fabric")]
-    # mudata 0.3 has options, 0.4 does not
-    options = importlib.import_module("mudata._core.config").OPTIONS.copy() if hasattr(mudata, "set_options") else None
-    return [(logger.level, list(logger.handlers)) for logger in loggers], list(warnings.filters), options
+    return [(logger.level, list(logger.handlers)) for logger in loggers], list(warnings.filters)
 
 
 def test_session_puts_everything_back() -> None:

@@ -46,7 +46,12 @@ def test_options_reach_the_model(data_dir: Path, tmp_path: Path, capsys: pytest.
     [
         pytest.param("split", "Scores of 24 test cells (higher is better)", "", id="test"),
         pytest.param("no_test", "Scores of 12 validation cells, which also chose the best epoch", "", id="validation"),
-        pytest.param("only_train", "no scores", "scmog: warning: No validation cells", id="neither"),
+        pytest.param(
+            "only_train",
+            "no scores",
+            "scmog: warning: No validation cells",
+            id="neither",
+        ),
     ],
 )
 def test_scores_of_held_out_cells(

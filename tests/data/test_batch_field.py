@@ -74,7 +74,6 @@ def test_types_of_columns(paired, dtype):
             [0, -1, -1],
             r"'z'.*not seen",
             id="None and unseen",
-            marks=pytest.mark.xfail(_PANDAS_3, strict=True, reason="astype(str) of pandas 3 keeps NaN: sorting fails"),
         ),
         pytest.param(None, [-1, -1, -1], "no column 'donor'", id="absent"),
     ],

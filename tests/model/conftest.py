@@ -60,7 +60,7 @@ def make_model() -> Callable[..., SCMOG]:
 
 @pytest.fixture(scope="session")
 def trained(_simulated: MuData, make_model: Callable[..., SCMOG]) -> SCMOG:
-    """Model of the paper's three directions on ``paired``; shared, so it must not be trained on or attached to others."""
+    """Model of the paper's three directions on ``paired``; shared, so it must stay as it is."""
     mdata = _simulated.copy()
     mdata.obs["split"] = ["train"] * 80 + ["validation"] * 20 + ["test"] * 20
     return make_model(mdata, train={"n_epochs_pretrain": 1, "split_key": "split", "seed": 1})

@@ -80,7 +80,7 @@ def test_setup_of_the_other_modalities(paired, snapshot, name, value, words):
     ("change", "words"),
     [
         *VALUES[:-1],
-        pytest.param(duplicated, r"lacks 1 of the 40 genes.*has 0 others.*align_features", id="duplicates"),
+        pytest.param(duplicated, r"1 duplicate feature name.*must be unique", id="duplicates"),
         pytest.param(permuted, r"40 trained genes in another order.*align_features\(query, model\)", id="permuted"),
         pytest.param(renamed, r"lacks 1 of the 40 genes.*\(e\.g\. \[.*has 1 others.*align_features", id="renamed"),
     ],
@@ -143,12 +143,11 @@ def test_ambiguous_direction(trained, paired):
 def test_unpaired(paired, snapshot):
     unpaired = MuData({"rna": paired["rna"][:100].copy(), "atac": paired["atac"].copy()})
     before = snapshot(unpaired)
-    with pytest.raises(ValueError, match=r"unpaired.*rna.*(intersect_obs|intersection)"):
+    with pytest.raises(ValueError, match=r"'rna' holds 100 of the 120 cells.*paired.*intersect_obs"):
         SCMOG.setup_mudata(unpaired)
     assert snapshot(unpaired) == before
 
 
-@pytest.mark.xfail(strict=True, reason="the same cells in another order per modality pass as paired: rows are mixed up")
 def test_cells_in_another_order_per_modality(paired, trained):
     order = np.random.default_rng(0).permutation(120)
     mixed = MuData({"rna": paired["rna"].copy(), "atac": paired["atac"][order].copy()})
@@ -156,7 +155,6 @@ def test_cells_in_another_order_per_modality(paired, trained):
         SCMOG.setup_mudata(mixed)
 
 
-@pytest.mark.xfail(strict=True, reason="evaluate pairs rows, not cells, where modalities hold cells in another order")
 def test_evaluate_pairs_cells_by_name(paired, trained):
     order = np.random.default_rng(0).permutation(120)
     mixed = MuData({"rna": paired["rna"].copy(), "atac": paired["atac"][order].copy()})
@@ -196,7 +194,7 @@ def test_a_matrix_that_is_no_matrix(trained, paired):
     paired["rna"].X = None
     with pytest.raises(ValueError, match=r"no \.X; put the raw counts there"):
         trained.generate(paired, target="atac")
-    with pytest.raises(TypeError, match=r"'rna' \(\.X\) is a NoneType; expected a NumPy array"):
+    with pytest.raises(ValueError, match=r"'rna' \(\.X\) is empty \(None\); put the raw counts there"):
         SCMOG.setup_mudata(paired)
 
 
@@ -246,7 +244,6 @@ def test_too_few_modalities(paired, names):
         SCMOG.setup_mudata(mdata)
 
 
-@pytest.mark.xfail(strict=True, reason="raw IndexError of NumPy")
 @pytest.mark.parametrize("indices", [[1000], []], ids=["out of range", "none"])
 def test_bad_indices(trained, paired, indices):
     with pytest.raises(ValueError, match="indices"):

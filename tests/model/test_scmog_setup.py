@@ -63,7 +63,6 @@ def test_other_modalities_are_left_alone(paired, caplog, small):
     assert "hto" not in SCMOG(paired, **small).get_var_names()
 
 
-@pytest.mark.xfail(strict=True, reason="scvi-tools wants every modality paired, also those that are left alone")
 def test_a_modality_that_is_left_alone_may_be_unpaired(paired):
     parts = {name: paired[name].copy() for name in paired.mod}
     hashtags = paired["protein"][:50].copy()

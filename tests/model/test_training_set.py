@@ -11,10 +11,16 @@ def choose(mdata, **options):
     return choose_split(mdata, **{**defaults, **options})
 
 
-def test_fingerprint_is_of_names_and_order(paired):
-    assert cells_hash(paired) == cells_hash(paired.copy())
-    assert cells_hash(paired) != cells_hash(paired[::-1])
-    assert cells_hash(paired) != cells_hash(paired[:-1])
+def test_fingerprint_is_of_names_order_and_counts(paired):
+    def fingerprint(mdata):
+        return cells_hash(mdata, mdata["rna"].X)
+
+    assert fingerprint(paired) == fingerprint(paired.copy())
+    assert fingerprint(paired) != fingerprint(paired[::-1])
+    assert fingerprint(paired) != fingerprint(paired[:-1])
+    other = paired.copy()
+    other["rna"].X = other["rna"].X + other["rna"].X
+    assert fingerprint(paired) != fingerprint(other)
 
 
 def test_an_earlier_split_is_taken_up(paired):

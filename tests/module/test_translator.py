@@ -55,3 +55,10 @@ def test_settings_arrive() -> None:
     assert translator.input_style == "zscore"
     assert torch.equal(translator.decoder.logit.bias, torch.full((9,), -2.0))
     assert translator.open_cut.isnan()
+
+
+def test_atac_decoder_of_its_own_widths() -> None:
+    config = ModuleConfig(n_hidden_atac_decoder=(6, 9))
+    decoder = Translator(("rna", "atac"), n_input=5, n_output=4, config=config).decoder
+    assert widths(decoder.hidden) == [16, 6, 9]
+    assert widths(Translator(("atac", "rna"), n_input=5, n_output=4, config=config).encoder) == [5, 512, 64, 16]

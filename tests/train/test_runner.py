@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from lightning.pytorch import Callback
 from mudata import MuData
 
 from scmog.model import SCMOG
-from scmog.train import merge_histories
+from scmog.train import StageProgressBar, merge_histories, trainer_options
 
 
 def frame(key: str, values: list[float], start: int = 0) -> pd.DataFrame:
@@ -36,6 +37,37 @@ def test_merge_with_nothing() -> None:
     later = {"train_loss": frame("train_loss", [1.0, 2.0])}
     pd.testing.assert_frame_equal(merge_histories({}, later)["train_loss"], later["train_loss"])
     pd.testing.assert_frame_equal(merge_histories(later, {})["train_loss"], later["train_loss"])
+
+
+@pytest.mark.parametrize(
+    ("given", "n_bars"),
+    [
+        pytest.param({}, 1, id="default"),
+        pytest.param({"simple_progress_bar": True}, 1, id="simple-is-ours"),
+        pytest.param({"simple_progress_bar": False}, 0, id="lightnings-own"),
+        pytest.param({"enable_progress_bar": False}, 0, id="none"),
+    ],
+)
+def test_trainer_has_one_bar_unless_told_otherwise(given: dict[str, bool], n_bars: int) -> None:
+    before = dict(given)
+    options = trainer_options(given)
+    bars = [callback for callback in options.get("callbacks", []) if isinstance(callback, StageProgressBar)]
+    assert len(bars) == n_bars
+    assert options["simple_progress_bar"] is False  # scvi-tools adds none of its own
+    assert options.get("enable_progress_bar", True) == given.get("enable_progress_bar", True)
+    assert given == before
+
+
+def test_trainer_options_of_the_user_win_and_callbacks_stay() -> None:
+    mine = Callback()
+    callbacks = [mine]
+    options = trainer_options({"check_val_every_n_epoch": 3, "callbacks": callbacks})
+    assert options["check_val_every_n_epoch"] == 3
+    assert options["callbacks"][0] is mine
+    assert callbacks == [mine]
+    assert trainer_options({})["check_val_every_n_epoch"] == 1
+    assert trainer_options({}, validate=False)["limit_val_batches"] == 0
+    assert "limit_val_batches" not in trainer_options({})
 
 
 def test_bar_and_history_of_two_calls(paired: MuData, capfd: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,6 @@ def test_blocks_nest() -> None:
         assert draw() == expected
 
 
-@pytest.mark.xfail(strict=True, reason="seeding stands before the try: Python's state is kept when NumPy refuses")
 def test_states_are_as_before_after_a_seed_that_is_refused() -> None:
     before = states()
     try:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
-import mudata
-
 # Lightning's lines on devices, tips and the end of a run, and scvi-tools' on its own steps
 _CHATTY_LOGGERS = ("lightning.pytorch", "lightning.fabric", "scvi")
 # Advice to programmers, not to who types a command: on the number of workers, on names shared by two modalities ...
@@ -21,7 +19,7 @@ _IRRELEVANT = (
 
 @contextmanager
 def session(*, debug: bool) -> Iterator[None]:
-    """Surround one command; logging levels, warning filters and options of the process are put back at the end.
+    """Surround one command; logging levels and warning filters of the process are put back at the end.
 
     Notes of scmog and warnings go to the standard error stream, one line each. With ``debug`` all is left as it is.
     """
@@ -33,9 +31,6 @@ def session(*, debug: bool) -> Iterator[None]:
         stack.enter_context(_plain_warnings())
         for name in _CHATTY_LOGGERS:
             stack.enter_context(_level(logging.getLogger(name), logging.ERROR))
-        if hasattr(mudata, "set_options"):
-            # mudata 0.3 would copy columns of the modalities into the global table of a file that is read and written
-            stack.enter_context(mudata.set_options(pull_on_update=False))
         yield
 
 

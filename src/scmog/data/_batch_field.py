@@ -29,6 +29,14 @@ def find_obs_column(mdata: MuData, key: str) -> pd.Series | None:
     return None
 
 
+def _as_names(column: pd.Series) -> pd.Series:
+    """Batches as strings; missing ones stay missing, and whole numbers do not become "1.0" because of them."""
+    present = column.dropna()
+    if present.dtype.kind == "f" and (present == present.round()).all():
+        present = present.astype(np.int64)
+    return present.astype(str).reindex(column.index)
+
+
 class BatchField(BaseAnnDataField):
     """Categorical batch covariate of the decoders.
 
@@ -86,19 +94,25 @@ class BatchField(BaseAnnDataField):
         super().register_field(adata)
         if self.batch_key is None:
             return {}
-        values = find_obs_column(adata, self.batch_key).astype(str)  # type: ignore[union-attr]
+        values = _as_names(find_obs_column(adata, self.batch_key))
         categories = np.unique(values.to_numpy())
         return self._write_codes(adata, values, categories)
 
     def transfer_field(self, state_registry: dict[str, Any], adata_target: MuData, **_: Any) -> dict[str, Any]:
         """Number a query's batches as in training; -1 where there is no telling."""
         column = find_obs_column(adata_target, str(self.batch_key))
+        categories = np.asarray(state_registry[self.CATEGORIES])
         if column is None:
             logger.warning("The query has no column %r: all its cells get the average batch.", self.batch_key)
             column = pd.Series(np.nan, index=adata_target.obs_names)
-        categories = np.asarray(state_registry[self.CATEGORIES])
-        values = column.astype(str)
-        unseen = sorted(set(values) - set(categories) - {"nan"})
+        elif column.isna().any():
+            logger.warning(
+                "%r is missing for %d cell(s) of the query: they get the average batch.",
+                self.batch_key,
+                int(column.isna().sum()),
+            )
+        values = _as_names(column)
+        unseen = sorted(set(values.dropna()) - set(categories))
         if unseen:
             logger.warning(
                 "Batches %s of the query were not seen in training (%s): their cells get the average batch.",

@@ -58,11 +58,22 @@ class CheckedLayerField(LayerField):
             If there are no cells or features, duplicate feature names, NaN, infinite, negative or fractional values.
         """
         if self.attr_key is not None and self.attr_key not in adata.layers:
-            message = f"{self._subject} has no layer {self.attr_key!r}; layers are {list(adata.layers)}."
+            layers = [name for name in adata.layers if name is not None]  # anndata 0.13 lists .X under None
+            message = f"{self._subject} has no layer {self.attr_key!r}; layers are {layers}."
             raise KeyError(message)
         if adata.n_obs == 0 or adata.n_vars == 0:
             message = f"{self._subject} is empty: {adata.n_obs} cells x {adata.n_vars} {self.modality.features}."
             raise ValueError(message)
+        self._check_unique(adata)
+        super().validate_field(adata)
+        matrix = self.get_field_data(adata)
+        if matrix is None:
+            message = f"{self._subject} is empty (None); put the raw counts there, or name their layer."
+            raise ValueError(message)
+        self._check_type(matrix)
+        self._check_values(matrix)
+
+    def _check_unique(self, adata: AnnData) -> None:
         if not adata.var_names.is_unique:
             twice = adata.var_names[adata.var_names.duplicated()].unique()
             message = (
@@ -70,13 +81,10 @@ class CheckedLayerField(LayerField):
                 "unique so that a query can be matched. Sum the duplicates, or call .var_names_make_unique()."
             )
             raise ValueError(message)
-        super().validate_field(adata)
-        matrix = self.get_field_data(adata)
-        self._check_type(matrix)
-        self._check_values(matrix)
 
     def transfer_field(self, state_registry: dict[str, Any], adata_target: AnnData, **kwargs: Any) -> dict[str, Any]:
         """Register a query, which must have the training features by name and in order."""
+        self._check_unique(adata_target)
         self.check_names(pd.Index(state_registry[self.COLUMN_NAMES_KEY]), adata_target.var_names)
         registry: dict[str, Any] = super().transfer_field(state_registry, adata_target, **kwargs)
         return registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mudata import MuData
-from scvi.data import AnnDataManager
+from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
 
 from scmog._constants import is_generated
 from scmog.data._count_field import MuDataCheckedLayerField
@@ -30,7 +30,9 @@ class PartialMuDataManager(AnnDataManager):
         setup_method_args: dict[str, Any] | None = None,
         validation_checks: Any = None,
     ) -> None:
-        super().__init__(fields, setup_method_args, validation_checks)
+        # scvi-tools wants all cells in all modalities, also in those that the model does not read, in whatever order
+        checks = validation_checks or AnnDataManagerValidationCheck(check_fully_paired_mudata=False)
+        super().__init__(fields, setup_method_args, checks)
         self.fields: list[Any] = list(fields or [])
         self.all_fields = list(self.fields)
         self.reference_registry: dict[str, Any] | None = None
@@ -41,7 +43,8 @@ class PartialMuDataManager(AnnDataManager):
         Raises
         ------
         ValueError
-            If a query has none of the registered modalities.
+            If a query has none of the registered modalities, or the modalities do not hold the same cells in the same
+            order.
         """
         if source_registry is not None:
             self.reference_registry = source_registry
@@ -52,6 +55,7 @@ class PartialMuDataManager(AnnDataManager):
                     f"the query has the modalities {list(adata.mod)}; at least one measured of {needed} is needed."
                 )
                 raise ValueError(message)
+        _check_paired(adata, [field.mod_key for field in self.fields if isinstance(field, MuDataCheckedLayerField)])
         super().register_fields(adata, source_registry, **transfer)
 
     def transfer_fields(self, adata_target: MuData, **transfer: Any) -> PartialMuDataManager:
@@ -69,3 +73,23 @@ def _available(field: Any, mdata: MuData) -> bool:
     if not isinstance(field, MuDataCheckedLayerField):
         return True  # covariates cope with their absence themselves
     return field.mod_key in mdata.mod and not is_generated(mdata.mod[field.mod_key])
+
+
+def _check_paired(mdata: MuData, names: list[str]) -> None:
+    """Raise ValueError unless each modality holds all cells of the MuData, in its order."""
+    for name in names:
+        cells = mdata.mod[name].obs_names
+        if cells.equals(mdata.obs_names):
+            continue
+        common = cells.intersection(mdata.obs_names)
+        if len(common) == len(mdata.obs_names):
+            message = (
+                f"modality {name!r} has its cells in another order than the MuData, so rows would be mixed up; reorder "
+                f"it: mdata.mod[{name!r}] = mdata.mod[{name!r}][mdata.obs_names].copy(), then mdata.update()."
+            )
+        else:
+            message = (
+                f"modality {name!r} holds {len(common)} of the {mdata.n_obs} cells of the MuData, but modalities "
+                "must be paired. Keep the cells that have all of them, e.g. with muon.pp.intersect_obs(mdata)."
+            )
+        raise ValueError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any, Self
@@ -76,7 +77,7 @@ class RegisteredModel(BaseModelClass):
             are not raw counts.
         """
         setup_method_args = cls._get_setup_method_args(**locals())
-        check_mudata(mdata)
+        check_mudata(mdata, hint="Put the modalities into one: mudata.MuData({'rna': rna, 'atac': atac}).")
         source_registry = kwargs.get("source_registry")
         if source_registry is not None:  # loading: the saved names hold, whichever of them the query has
             fields = TrainingRegistry(source_registry).fields()
@@ -126,10 +127,15 @@ class RegisteredModel(BaseModelClass):
         registry = self.training_registry
         return {name: np.asarray(registry.var_names[modality]) for modality, name in registry.names.items()}
 
+    def _cells_hash(self) -> str:
+        """Fingerprint of the cells that are attached."""
+        counts = self.adata_manager.get_from_registry(next(iter(self.adata_manager.data_registry)))
+        return cells_hash(self.adata, counts)
+
     @property
     def _earlier_split(self) -> Split | None:
         """Split of the training so far; None if there was none, or other data are attached by now."""
-        if self.adata is None or not self.is_trained_ or self.cells_hash_ != cells_hash(self.adata):
+        if self.adata is None or not self.is_trained_ or self.cells_hash_ != self._cells_hash():
             return None
         return Split(self.train_indices_, self.validation_indices_, self.test_indices_)
 
@@ -156,7 +162,7 @@ class RegisteredModel(BaseModelClass):
             warnings.filterwarnings("ignore", message="`var_names` for the loaded `model` does not match")
             try:
                 model: Self = super().load(str(dir_path), adata=adata, **kwargs)
-            except (EOFError, RuntimeError, OSError) as error:
+            except (EOFError, RuntimeError, OSError, pickle.UnpicklingError) as error:
                 message = f"{str(dir_path)!r} does not hold a complete saved model ({type(error).__name__}: {error})."
                 raise ValueError(message) from error
         return model

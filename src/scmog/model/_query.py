@@ -7,11 +7,13 @@ and any order of modalities are fine, and no manager keeps the user's object ali
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import h5py
 import mudata
 import numpy as np
 import pandas as pd
@@ -61,11 +63,24 @@ class Query:
         indices: Sequence[int] | np.ndarray | None = None,
     ) -> None:
         self.modalities = list(modalities)
-        self._mask = _missing_mask(find_modality(data, modalities[0], registry.names[modalities[0]]), modalities[0])
+        self._missing = {
+            modality: _missing_mask(find_modality(data, modality, registry.names[modality]), modality)
+            for modality in modalities
+        }
         self._manager = PartialMuDataManager(fields=registry.fields())
         self._manager.register_fields(_wrap(data, modalities, registry), registry.raw)
         n_cells = self._manager.adata.n_obs
-        self.indices = np.arange(n_cells) if indices is None else np.arange(n_cells)[np.asarray(indices)]
+        self.indices = _checked_indices(indices, n_cells)
+        self._check_readable()
+
+    def _check_readable(self) -> None:
+        for modality in self.modalities:
+            matrix = self._manager.get_from_registry(MODALITIES[modality].registry_key)
+            if isinstance(matrix, h5py.Dataset) and (np.diff(self.indices) <= 0).any():
+                message = (
+                    "indices must rise for a dense matrix on disk, as h5py reads it; sort them, or load the query."
+                )
+                raise ValueError(message)
 
     @property
     def cells(self) -> pd.Index:
@@ -75,29 +90,65 @@ class Query:
     def counts(self, modality: str) -> Any:
         """Raw counts of a modality, ``(n_cells, n_features)``."""
         matrix = self._manager.get_from_registry(MODALITIES[modality].registry_key)
-        return matrix[self.indices] if len(self.indices) != matrix.shape[0] else matrix[:]
+        if np.array_equal(self.indices, np.arange(matrix.shape[0])):
+            return matrix[:]
+        order = np.argsort(self.indices, kind="stable")  # matrices on disk are read in order
+        return matrix[self.indices[order]][np.argsort(order, kind="stable")]
 
     def missing(self, device: torch.device | str) -> torch.Tensor | None:
         """Features of the first modality that were not measured, boolean ``(n_features,)``; None if all were."""
-        return None if self._mask is None else torch.as_tensor(self._mask, device=device)
+        mask = self._missing[self.modalities[0]]
+        return None if mask is None else torch.as_tensor(mask, device=device)
+
+    def measured(self, modality: str) -> np.ndarray | slice:
+        """Index of the features of a modality that were measured."""
+        mask = self._missing[modality]
+        return slice(None) if mask is None else np.flatnonzero(~mask)
 
     def zero_counts(self) -> np.ndarray:
         """Whether each cell has no counts at all in the first modality, ``(n_cells,)``."""
         matrix = self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key)
-        starts = range(0, matrix.shape[0], _BLOCK_ROWS)
-        totals = [np.asarray(matrix[start : start + _BLOCK_ROWS].sum(axis=1)).ravel() for start in starts]
-        zero: np.ndarray = np.concatenate(totals)[self.indices] == 0
+        zero: np.ndarray = cell_totals(matrix)[self.indices] == 0
         return zero
 
     def batches(self, batch_size: int) -> Iterable[dict[str, torch.Tensor]]:
         """Mini-batches of the cells in order."""
-        loader: Iterable[dict[str, torch.Tensor]] = AnnDataLoader(
-            self._manager,
-            indices=self.indices,
-            batch_size=batch_size,
-            data_and_attributes=batch_keys(self._manager, self.modalities),
-        )
-        return loader
+        return ordered_loader(self._manager, self.indices, batch_size, batch_keys(self._manager, self.modalities))
+
+
+def _checked_indices(indices: Sequence[int] | np.ndarray | None, n_cells: int) -> np.ndarray:
+    if indices is None:
+        return np.arange(n_cells)
+    chosen = np.asarray(indices)
+    if chosen.dtype == bool and chosen.shape == (n_cells,):
+        chosen = np.flatnonzero(chosen)
+    whole = chosen.ndim == 1 and chosen.dtype.kind in "iu"
+    if not whole or not chosen.size or chosen.min() < -n_cells or chosen.max() >= n_cells:
+        message = f"indices must be positions of cells (0 to {n_cells - 1}), at least one, or a mask; got {indices!r}."
+        raise ValueError(message)
+    return np.arange(n_cells)[chosen]
+
+
+def ordered_loader(
+    manager: PartialMuDataManager, indices: np.ndarray, batch_size: int, keys: list[str]
+) -> Iterable[dict[str, torch.Tensor]]:
+    """Mini-batches of the cells ``indices`` in this order.
+
+    The generator is the loader's own: PyTorch draws a seed for each pass, otherwise from the global random state.
+    """
+    loader: Iterable[dict[str, torch.Tensor]] = AnnDataLoader(
+        manager, indices=indices, batch_size=batch_size, data_and_attributes=keys, generator=torch.Generator()
+    )
+    return loader
+
+
+def cell_totals(matrix: Any) -> np.ndarray:
+    """Sum of each row, ``(n_cells,)``, of a matrix in memory or on disk."""
+    starts = range(0, matrix.shape[0], _BLOCK_ROWS)
+    totals: np.ndarray = np.concatenate(
+        [np.asarray(matrix[start : start + _BLOCK_ROWS].sum(axis=1), dtype=np.float64).ravel() for start in starts]
+    )
+    return totals
 
 
 def batch_keys(manager: PartialMuDataManager, modalities: Sequence[str]) -> list[str]:
@@ -142,15 +193,14 @@ def _wrap(query: MuData | AnnData, modalities: Sequence[str], registry: Training
         of_query = query.obs.get(registry.batch_key) if isinstance(query, AnnData) else None
         column = find_obs_column(query, registry.batch_key) if isinstance(query, MuData) else of_query
     if column is not None:
-        wrapped.obs[registry.batch_key] = column.reindex(wrapped.obs_names).astype(str).to_numpy()
+        wrapped.obs[registry.batch_key] = column.reindex(wrapped.obs_names).to_numpy()
     return wrapped
 
 
 def _share_counts(adata: AnnData, layer: str | None) -> AnnData:
     if layer is not None and layer not in adata.layers:
-        message = (
-            f"the model was trained on layer {layer!r}, which the query lacks; its layers are {list(adata.layers)}."
-        )
+        known = [name for name in adata.layers if name is not None]  # anndata 0.13 lists .X under None
+        message = f"the model was trained on layer {layer!r}, which the query lacks; its layers are {known}."
         raise KeyError(message)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
@@ -166,7 +216,7 @@ def _missing_mask(adata: AnnData, modality: str) -> np.ndarray | None:
     column = SCMOG_KEYS.MISSING_VAR
     if column not in adata.var:
         return None
-    mask: np.ndarray = adata.var[column].to_numpy(dtype=bool)
+    mask: np.ndarray = adata.var[column].to_numpy(dtype=bool, copy=True)
     if mask.all():
         message = f"all features of the query's {modality!r} are marked as missing (.var[{column!r}])."
         raise ValueError(message)
@@ -175,14 +225,18 @@ def _missing_mask(adata: AnnData, modality: str) -> np.ndarray | None:
 
 @contextmanager
 def quiet_mudata() -> Iterator[None]:
-    """MuData's notes on updates and shared feature names are ours to deal with, not the user's."""
+    """MuData's notes on updates and shared feature names are ours to deal with, not the user's.
+
+    Nor is the random state of Python, from which mudata draws names of temporary columns.
+    """
+    random_state = random.getstate()
     # mudata 0.3 copies columns of the modalities into the global obs unless told not to; 0.4 has neither
     options: Any = mudata.set_options(pull_on_update=False) if hasattr(mudata, "set_options") else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(pull_on_update|not unique).*")
         warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
-        if options is None:
-            yield
-        else:
-            with options:
+        try:
+            with options or nullcontext():
                 yield
+        finally:
+            random.setstate(random_state)

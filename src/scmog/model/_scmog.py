@@ -25,13 +25,12 @@ from scmog.model._base import RegisteredModel
 from scmog.model._directions import add_modalities, check_mudata, directions_for, only_direction, output_keys
 from scmog.model._evaluation import Baselines, predicted_values, score_table, target_values
 from scmog.model._generation import encode, generate_blocks, generate_modality
-from scmog.model._output import resolve_threshold
+from scmog.model._output import Thresholding, resolve_threshold
 from scmog.model._presets import find_preset
 from scmog.model._query import Query
 from scmog.model._registry import TrainingRegistry
 from scmog.model._store import check_store
 from scmog.model._training_set import (
-    cells_hash,
     choose_split,
     fit_baselines,
     fit_inputs,
@@ -104,7 +103,8 @@ class SCMOG(RegisteredModel):
         self._preset = find_preset(preset)
         self._module_config: ModuleConfig = replace_checked(self._preset.module, module_kwargs, argument="SCMOG(...)")
         self.directions = resolve_directions(directions, list(self.training_registry.names))
-        self.module = self._new_module()
+        with seeded(_DEFAULT_SEED):  # weights are drawn anew by the first train(); this only leaves random states alone
+            self.module = self._new_module()
         self._model_summary_string = self._summary()
         self.seed_: int | None = None
         self.model_id_: str | None = None
@@ -209,7 +209,8 @@ class SCMOG(RegisteredModel):
             train_size=train_size,
             validation_size=validation_size,
             seed=seed,
-            earlier=None if refit else self._earlier_split,
+            earlier=self._earlier_split,
+            refit=refit,
         )
         if not len(split.validation):
             message = "No validation cells: all epochs are run (no early stopping) and the last weights are kept."
@@ -219,7 +220,10 @@ class SCMOG(RegisteredModel):
         if max_epochs is None:
             max_epochs, by_target = self._preset.epochs(len(split.train))
             config = replace_checked(config, {"max_epochs_by_target": by_target, **overrides}, argument="plan_kwargs")
-        batch_size = batch_size or self._preset.batch_size
+        batch_size = self._preset.batch_size if batch_size is None else batch_size
+        _check_whole("max_epochs", max_epochs, 1)
+        _check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
+        _check_whole("batch_size", batch_size, 2)
         with seeded(seed):
             if first:
                 self.module = self._new_module()
@@ -251,9 +255,9 @@ class SCMOG(RegisteredModel):
                 max_epochs=n_epochs_pretrain + max_epochs,
                 accelerator=accelerator,
                 devices=devices,
-                **trainer_options(trainer_kwargs),
+                **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
             )()
-        self.cells_hash_ = cells_hash(self.adata)
+        self.cells_hash_ = self._cells_hash()
         fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
         self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
 
@@ -307,7 +311,8 @@ class SCMOG(RegisteredModel):
             See :meth:`get_generated`.
         store
             Write the new modality block by block to this ``.h5ad`` or ``.zarr``, which must not exist, and leave a
-            modality in ``mdata.mod`` whose matrices stay on disk; for one direction at a time.
+            modality in ``mdata.mod`` whose matrices stay on disk; for one direction at a time. Such a MuData can be
+            written; for ``mdata.copy()`` read the modality into memory first.
 
         Raises
         ------
@@ -324,16 +329,18 @@ class SCMOG(RegisteredModel):
         ``mdata["atac_generated"][:, names]``.
         """
         self._check_if_trained(warn=False, message=_NOT_TRAINED)
-        mdata = self.adata if mdata is None else mdata
+        mdata = self._own_or(mdata)
         check_mudata(mdata, hint="Use get_generated(adata, ...) for the AnnData of a source.")
         registry = self.training_registry
         directions = directions_for(mdata, self.directions, registry, source=source, target=target)
         keys = output_keys(mdata, directions, key_added=key_added, store=store)
         if store is not None:
             check_store(Path(store))
-        options: dict[str, Any] = {"threshold": threshold, "score": score, "batch_size": batch_size, "store": store}
+        thresholds = {direction: self._thresholding(direction, threshold, score) for direction in directions}
         generated = {
-            key: self._generate(Query(mdata, [direction[0]], registry), direction, **options)
+            key: self._generate(
+                Query(mdata, [direction[0]], registry), direction, thresholds[direction], batch_size, store=store
+            )
             for key, direction in keys.items()
         }
         add_modalities(mdata, generated)
@@ -389,7 +396,7 @@ class SCMOG(RegisteredModel):
             order, values are not raw counts, or ``threshold`` or ``score`` make no sense.
         """
         query_, direction = self._single(query, source, target, indices)
-        return self._generate(query_, direction, threshold=threshold, score=score, batch_size=batch_size)
+        return self._generate(query_, direction, self._thresholding(direction, threshold, score), batch_size)
 
     def get_latent_representation(
         self,
@@ -419,31 +426,36 @@ class SCMOG(RegisteredModel):
         query_, direction = self._single(query, source, target, indices)
         return encode(self.module, query_, direction, batch_size=batch_size or self._preset.batch_size)
 
+    def _own_or(self, query: MuData | AnnData | None) -> MuData | AnnData:
+        """The query, or else the model's own data."""
+        if query is None and self.adata is None:
+            message = "the model has no data of its own (loaded with adata=False); pass the cells."
+            raise ValueError(message)
+        return self.adata if query is None else query
+
     def _single(
         self, query: MuData | AnnData | None, source: str | None, target: str | None, indices: Any
     ) -> tuple[Query, Direction]:
         """The only direction that fits, and the query registered for it."""
         self._check_if_trained(warn=False, message=_NOT_TRAINED)
-        if query is None and self.adata is None:
-            message = "the model has no data of its own (loaded with adata=False); pass a query."
-            raise ValueError(message)
-        query = self.adata if query is None else query
+        query = self._own_or(query)
         registry = self.training_registry
         direction = only_direction(directions_for(query, self.directions, registry, source=source, target=target))
         return Query(query, [direction[0]], registry, indices), direction
+
+    def _thresholding(self, direction: Direction, threshold: float | str | None, score: str) -> Thresholding | None:
+        cut = self.module.translator(direction_name(direction)).open_cut
+        return resolve_threshold(direction[1], threshold, score, density_cut=float(torch.sigmoid(cut)))
 
     def _generate(
         self,
         query: Query,
         direction: Direction,
-        *,
-        threshold: float | str | None,
-        score: str,
+        thresholding: Thresholding | None,
         batch_size: int | None,
+        *,
         store: str | Path | None = None,
     ) -> AnnData:
-        cut = self.module.translator(direction_name(direction)).open_cut
-        thresholding = resolve_threshold(direction[1], threshold, score, density_cut=float(torch.sigmoid(cut)))
         return generate_modality(
             self.module,
             query,
@@ -509,7 +521,7 @@ class SCMOG(RegisteredModel):
             raise ValueError(message)
         indices = self._split_indices(split) if mdata is None else None
         data = self.adata if mdata is None else mdata
-        check_mudata(data, views=True)
+        check_mudata(data, views=True, hint="Pass paired cells, with the source and the target of each direction.")
         tables = [
             self._score(
                 Query(data, direction, self.training_registry, indices),
@@ -529,7 +541,10 @@ class SCMOG(RegisteredModel):
         predictions = {"scmog": predicted_values(target, np.concatenate(list(blocks)))}
         if baselines:
             predictions |= Baselines.from_state(self.baselines_[name]).predict(query.counts(source))
-        return score_table(name, target, target_values(target, query.counts(target), self._median_total), predictions)
+        truth = target_values(target, query.counts(target), self._median_total)
+        measured = query.measured(target)  # features that an alignment added have no truth
+        predictions = {key: values[:, measured] for key, values in predictions.items()}
+        return score_table(name, target, truth[:, measured], predictions)
 
     def _split_indices(self, split: str) -> np.ndarray:
         if split not in SPLIT_LABELS:
@@ -546,10 +561,15 @@ class SCMOG(RegisteredModel):
         return indices
 
 
+def _check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless a number is whole and at least its bound."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        message = f"{name} must be a whole number, {least} or more, got {value!r}."
+        raise ValueError(message)
+
+
 def _resolve_seed(seed: int | None) -> int:
     if seed is None:
         seed = settings.seed if settings.seed is not None else _DEFAULT_SEED
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        message = f"seed must be a whole number, 0 or more, got {seed!r}."
-        raise ValueError(message)
+    _check_whole("seed", seed, 0)
     return int(seed)

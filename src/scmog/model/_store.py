@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,10 @@ def write_blocks(
     check_store(path)
     try:
         if path.suffix == ".h5ad":
-            skeleton.write_h5ad(path)
-            with h5py.File(path, "r+") as file:
-                _write_matrices(file, blocks, thresholding, skeleton.shape)
+            with h5py.File(path, "w") as file:
+                _write(file, blocks, thresholding, skeleton)
         else:
-            skeleton.write_zarr(path)
-            _write_matrices(zarr.open_group(str(path), mode="r+"), blocks, thresholding, skeleton.shape)
+            _write(zarr.open_group(str(path), mode="w"), blocks, thresholding, skeleton)
     except BaseException:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         raise
@@ -81,22 +81,30 @@ def _lazy(element: Any) -> Any:
     return sparse_dataset(element) if "indptr" in getattr(element, "keys", list)() else element
 
 
-def _write_matrices(
-    group: Any, blocks: Iterator[np.ndarray], thresholding: Thresholding | None, shape: tuple[int, int]
-) -> None:
+@contextmanager
+def _quiet_zarr() -> Iterator[None]:
+    """Notes of anndata on the zarr formats of its next releases."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*zarr v", category=UserWarning)
+        yield
+
+
+@_quiet_zarr()
+def _write(group: Any, blocks: Iterator[np.ndarray], thresholding: Thresholding | None, skeleton: AnnData) -> None:
+    write_elem(group, "/", skeleton)
     row = 0
     for block in blocks:
         if thresholding is None or thresholding.cut is None:
-            _write_rows(group, block.astype(np.float32, copy=False), row, shape)
+            _write_rows(group, block.astype(np.float32, copy=False), row, skeleton.shape)
         else:
             scores = binarise(block, thresholding.cut)
-            _append(group, "X", ones_like(scores))
-            _append(group, f"layers/{thresholding.layer}", scores)
+            _append(group, "X", ones_like(scores), first=row == 0)
+            _append(group["layers"], thresholding.layer, scores, first=row == 0)
         row += len(block)
 
 
-def _append(group: Any, name: str, matrix: sp.csr_matrix) -> None:
-    if name in group:
+def _append(group: Any, name: str, matrix: sp.csr_matrix, *, first: bool) -> None:
+    if not first:
         sparse_dataset(group[name]).append(matrix)
         return
     # 64 bits from the start: the whole may have more entries than the row pointers of one block can count

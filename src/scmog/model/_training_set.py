@@ -11,20 +11,20 @@ import numpy as np
 import torch
 from mudata import MuData
 from scvi import REGISTRY_KEYS
-from scvi.dataloaders import AnnDataLoader, DataSplitter
+from scvi.dataloaders import DataSplitter
 
 from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.data import PartialMuDataManager, Split, split_at_random, split_by_key
 from scmog.model._density import density_cut
 from scmog.model._evaluation import Baselines
-from scmog.model._query import batch_keys
+from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.module import SCMOGModule
 
 
-def cells_hash(adata: MuData) -> str:
-    """Fingerprint of the cells' names and order, by which a split is known to belong to the data."""
+def cells_hash(adata: MuData, matrix: Any) -> str:
+    """Fingerprint of the cells' names, order and total counts, by which a split is known to belong to the data."""
     names = "\n".join(map(str, adata.obs_names)).encode()
-    return hashlib.sha256(names).hexdigest()
+    return hashlib.sha256(names + cell_totals(matrix).tobytes()).hexdigest()
 
 
 def choose_split(
@@ -35,13 +35,16 @@ def choose_split(
     validation_size: float | None,
     seed: int,
     earlier: Split | None,
+    refit: bool = False,
 ) -> Split:
     """The split of a training run.
 
     Parameters
     ----------
     earlier
-        Split of the runs before, which must not change and is taken if no other is asked for; None if there is none.
+        Split of the runs before, which is taken if no other is asked for; None if there is none.
+    refit
+        Whether another split than ``earlier`` is allowed.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def choose_split(
         return earlier
     else:
         split = split_at_random(mdata.n_obs, train_size, validation_size, seed)
-    if earlier is not None and not np.array_equal(np.sort(earlier.train), np.sort(split.train)):
+    if earlier is not None and not refit and not np.array_equal(np.sort(earlier.train), np.sort(split.train)):
         message = (
             "this split trains on other cells than the earlier train() call, which fitted the input statistics. "
             "Leave the split out to continue on the same cells, or pass refit=True."
@@ -89,7 +92,7 @@ def _passes(
     manager: PartialMuDataManager, modality: str, indices: np.ndarray, batch_size: int
 ) -> Callable[[], Iterable[torch.Tensor]]:
     key = MODALITIES[modality].registry_key
-    loader = AnnDataLoader(manager, indices=np.sort(indices), batch_size=batch_size, data_and_attributes=[key])
+    loader = ordered_loader(manager, np.sort(indices), batch_size, [key])
     return lambda: (tensors[key] for tensors in loader)
 
 
@@ -109,9 +112,7 @@ def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.
     for name, (source, target) in module.directions.items():
         if not MODALITIES[target].binary:
             continue
-        loader = AnnDataLoader(
-            manager, indices=np.sort(train), batch_size=batch_size, data_and_attributes=batch_keys(manager, [source])
-        )
+        loader = ordered_loader(manager, np.sort(train), batch_size, batch_keys(manager, [source]))
         n_open = float(module.representation(target).average.double().sum()) * len(train)
         logits = (module.sample(tensors, name, score="logit") for tensors in loader)
         module.translator(name).open_cut.fill_(density_cut(logits, n_open))

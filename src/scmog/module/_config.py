@@ -59,7 +59,7 @@ class ModuleConfig:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
-            if getattr(self, name) is None:
+            if name == "n_hidden_atac_decoder" and self.n_hidden_atac_decoder is None:
                 continue
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
@@ -115,7 +115,7 @@ def check_choice(config: Any, name: str, choices: tuple[Any, ...]) -> None:
 def check_at_least(config: Any, bound: float, *names: str) -> None:
     """Raise ValueError unless the attributes ``names`` of ``config`` are at least ``bound``."""
     for name in names:
-        if getattr(config, name) < bound:
+        if not getattr(config, name) >= bound:  # NaN too
             message = f"{name} must be at least {bound}, got {getattr(config, name)}."
             raise ValueError(message)
 

@@ -127,8 +127,9 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     -------
     The loss, shaped by ``reduction``.
     """
-    log_total = torch.log(dispersion + mean)
-    loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS)) - target * (torch.log(mean + _NB_EPS) - log_total)
+    # log(theta + mu) - log(theta) as log1p(mu / theta), and the other way round: differences of logarithms would lose
+    # what counts of a million multiply
+    loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS)) + target * torch.log1p(dispersion / (mean + _NB_EPS))
     at = target.nonzero(as_tuple=True)
     x, theta = target[at].double(), dispersion[at].double()
     gamma_terms = torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)

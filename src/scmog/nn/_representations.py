@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+_ROUNDING = 1e-10  # of the squared mean: single-precision input carries 1e-7 of the mean
+
 Batches = Callable[[], Iterable[Tensor]]
 """Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``."""
 
@@ -82,6 +84,8 @@ def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         squares = squares + values.square().sum(dim=0)
     mean = total / n
     variance = (squares / n - mean.square()).clamp_min(0) * (n / max(n - 1, 1))
+    # a column that is constant but for rounding has no spread to divide by
+    variance = torch.where(variance > _ROUNDING * mean.square(), variance, torch.zeros_like(variance))
     return mean.float(), variance.sqrt().float()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scmog._modalities import MODALITIES
 from scmog.module._config import check_at_least, check_choice
 
 
@@ -61,7 +62,14 @@ class PlanConfig:
         check_choice(self, "lr_schedule", ("constant", "one_cycle"))
         check_at_least(self, 1, "n_critic", "patience")
         check_at_least(self, 0, "weight_decay")
-        for name in ("lr_pretrain", "clip_value", "lr", "eps"):
-            if not getattr(self, name) > 0:
-                message = f"{name} must be positive, got {getattr(self, name)}."
+        if self.patience_pretrain is not None:
+            check_at_least(self, 1, "patience_pretrain")
+        for name in ("lr_pretrain", "clip_value", "lr", "eps", "gradient_clip_norm"):
+            value = getattr(self, name)
+            if not (value is None and name == "gradient_clip_norm") and not value > 0:
+                message = f"{name} must be positive, got {value}."
                 raise ValueError(message)
+        wrong = {target: n for target, n in self.max_epochs_by_target.items() if target not in MODALITIES or n < 1}
+        if wrong:
+            message = f"max_epochs_by_target must give {list(MODALITIES)} whole numbers, 1 or more, got {wrong}."
+            raise ValueError(message)

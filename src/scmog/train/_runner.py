@@ -51,9 +51,15 @@ def merge_histories(earlier: dict[str, pd.DataFrame], later: dict[str, pd.DataFr
     return merged
 
 
-def trainer_options(trainer_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Trainer options with our progress bar, which names the stage, unless the user wants none or Lightning's own."""
+def trainer_options(trainer_kwargs: dict[str, Any], *, validate: bool = True) -> dict[str, Any]:
+    """Options for scvi-tools' trainer: what the user gave, on top of ours.
+
+    Validation after each epoch (none at all without validation cells), and our progress bar, which names the stage,
+    unless the user wants none or Lightning's own.
+    """
     options = {"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs}
+    if not validate:  # scvi-tools hands Lightning a missing loader, which it takes only if it is never asked for
+        options["limit_val_batches"] = 0
     wanted = options.get("enable_progress_bar", True) and options.pop("simple_progress_bar", True)
     if wanted:
         options["callbacks"] = [*options.get("callbacks", []), StageProgressBar()]

@@ -15,10 +15,10 @@ def seeded(seed: int) -> Iterator[None]:
     """Run a block with all random generators set to ``seed``; afterwards they are as they were before."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
         try:
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            torch.manual_seed(seed)
             yield
         finally:
             random.setstate(python_state)

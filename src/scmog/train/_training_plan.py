@@ -77,6 +77,7 @@ class SCMOGTrainingPlan(TrainingPlan):
         }
         self._n_epochs_pretrained = 0
         self._schedule: LambdaLR | None = None
+        self._diverged: Tensor | None = None
 
     # ------------------------------------------------------------------ where we are
     @property
@@ -161,7 +162,10 @@ class SCMOGTrainingPlan(TrainingPlan):
         if schedule is not None:
             schedule.step()
         self._log_losses("loss", _means(output), batch, "train")
-        return output.loss.detach()
+        loss = output.loss.detach()
+        diverged = ~torch.isfinite(loss)
+        self._diverged = diverged if self._diverged is None else self._diverged | diverged
+        return loss
 
     def _schedule_of(self, optimizer: Optimizer) -> LambdaLR | None:
         """The learning-rate schedule, made at the first supervised batch: only then the number of batches is known."""
@@ -235,11 +239,21 @@ class SCMOGTrainingPlan(TrainingPlan):
             self._n_epochs_pretrained += 1
             if self._n_epochs_pretrained == self.n_epochs_pretrain or not self.active:
                 self._leave_pretraining()
-            return
-        for name in self.active:
-            self.progress[name].n_epochs += 1
+        else:
+            self._check_finite()
+            for name in self.active:
+                self.progress[name].n_epochs += 1
         if not self.active:
             self.trainer.should_stop = True
+
+    def _check_finite(self) -> None:
+        """Raise RuntimeError if a loss was NaN or infinite; asked once per epoch, since it waits for the device."""
+        if self._diverged is not None and bool(self._diverged):
+            message = (
+                f"training diverged: the loss of {self.active} became NaN or infinite in epoch {self.current_epoch}; "
+                f"try a smaller learning rate than {self.config.lr}."
+            )
+            raise RuntimeError(message)
 
     def on_train_end(self) -> None:
         """Give back the best weights of each direction."""
