@@ -193,7 +193,7 @@ def run_missing(jobs: int, only: list[str]) -> None:
 def _run_child(run: dict) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", __file__, "--one", json.dumps(run)]
-    child = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603
+    child = subprocess.run(command, env=environment, capture_output=True, text=True)
     if child.returncode:
         return f"FAILED\n{child.stderr[-2000:]}"
     rows = json.loads(child.stdout.splitlines()[-1])

@@ -77,9 +77,7 @@ class Query:
         for modality in self.modalities:
             matrix = self._manager.get_from_registry(MODALITIES[modality].registry_key)
             if isinstance(matrix, h5py.Dataset) and (np.diff(self.indices) <= 0).any():
-                message = (
-                    "indices must rise for a dense matrix on disk, as h5py reads it; sort them, or load the query."
-                )
+                message = "indices must rise for a dense matrix on disk (h5py); sort them, or load the query."
                 raise ValueError(message)
 
     @property

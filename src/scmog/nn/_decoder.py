@@ -72,7 +72,7 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def start_at(self, average: Tensor) -> None:
-        """Set the output biases so that the untrained decoder returns ``average``, ``(n_output,)``, for every cell."""
+        """Set the output biases to ``average``, ``(n_output,)``: the output where the weights add nothing."""
 
 
 class BernoulliDecoder(Decoder):
@@ -130,7 +130,7 @@ class BernoulliDecoder(Decoder):
     @torch.no_grad()
     def start_at(self, average: Tensor) -> None:
         """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
-        # Half a cell's worth of shrinkage keeps peaks that are closed (or open) in every training cell finite.
+        # peaks that are closed (or open) in every training cell have no finite logit
         frequency = average.clamp(1e-5, 1 - 1e-5)
         self.logit.bias.copy_(focal_minimiser_logit(torch.logit(frequency), **self.focal))
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Reduction = Literal["none", "cell", "sum", "mean"]
 _NB_EPS = 1e-10  # epsilon of equation 6
@@ -48,6 +49,7 @@ class _Focal(torch.autograd.Function):
         return loss
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * grad_outputs[0], None, None

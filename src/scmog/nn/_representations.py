@@ -9,7 +9,7 @@ validation or test cells.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,10 @@ class Representation(nn.Module, ABC):
     styles: tuple[str, ...]
     """Names of the encoder inputs that the modality offers."""
     average: Tensor
-    fitted: Tensor
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
         self.n_features = n_features
-        self.register_buffer("fitted", torch.tensor(False))
         self.register_buffer("average", torch.zeros(n_features))
 
     def n_input(self, style: str) -> int:
@@ -70,8 +68,12 @@ class Representation(nn.Module, ABC):
         ``missing``, boolean ``(n_features,)``, marks features that the query has not measured; they enter as average.
         """
 
-    def _average(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        return _moments(self.target(counts) for counts in batches())
+    def _blocks(self, batches: Batches) -> Iterator[Tensor]:
+        """The blocks on the device of the buffers."""
+        return (counts.to(self.average.device) for counts in batches())
+
+    def _target_moments(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        return _moments(self.target(counts) for counts in self._blocks(batches))
 
 
 def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -123,21 +125,20 @@ class CountRepresentation(Representation):
 
     def fit(self, batches: Batches) -> None:
         """Fit library size, then gene-wise means and standard deviations."""
-        totals = torch.cat([counts.double().sum(dim=1) for counts in batches()])
+        totals = torch.cat([counts.double().sum(dim=1) for counts in self._blocks(batches)])
         measured = totals[totals > 0]
         # scanpy's normalize_total takes the median of the cells that have counts, as here
-        self.median_total = (measured.quantile(0.5) if len(measured) else torch.ones(())).to(self.median_total)
+        self.median_total = (measured.quantile(0.5) if len(measured) else totals.new_ones(())).to(self.median_total)
         log_totals = torch.log1p(totals)
         self.log_total_mean = log_totals.mean().to(self.log_total_mean)
-        sd = log_totals.std() if len(log_totals) > 1 else torch.ones(())
+        sd = log_totals.std() if len(log_totals) > 1 else log_totals.new_ones(())
         self.log_total_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_total_sd)
-        self.average = self._average(batches)[0].to(self.average)
-        mean, sd = _moments(torch.log1p(self.target(counts)) for counts in batches())
+        self.average = self._target_moments(batches)[0].to(self.average)
+        mean, sd = _moments(torch.log1p(self.target(counts)) for counts in self._blocks(batches))
         self.log_mean = mean.to(self.log_mean)
         # a gene that is constant in training carries no information: it stays at zero
         self.log_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_sd)
-        self.raw_log_mean = _moments(torch.log1p(counts) for counts in batches())[0].to(self.raw_log_mean)
-        self.fitted.fill_(True)
+        self.raw_log_mean = _moments(torch.log1p(counts) for counts in self._blocks(batches))[0].to(self.raw_log_mean)
 
     def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
         """Library size over the median, ``(n_cells, 1)``; 1 for a cell without counts.
@@ -185,8 +186,7 @@ class BinaryRepresentation(Representation):
 
     def fit(self, batches: Batches) -> None:
         """Fit the frequency at which each peak is open."""
-        self.average = self._average(batches)[0].to(self.average)
-        self.fitted.fill_(True)
+        self.average = self._target_moments(batches)[0].to(self.average)
 
     def target(self, counts: Tensor) -> Tensor:
         """1 where there is any count, else 0, ``(n_cells, n_features)``."""
@@ -216,10 +216,9 @@ class ProportionRepresentation(Representation):
 
     def fit(self, batches: Batches) -> None:
         """Fit mean and standard deviation of each protein."""
-        mean, sd = self._average(batches)
+        mean, sd = self._target_moments(batches)
         self.average = mean.to(self.average)
         self.sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.sd)
-        self.fitted.fill_(True)
 
     def target(self, counts: Tensor) -> Tensor:
         """Centred log-ratio, ``(n_cells, n_features)``."""

@@ -134,7 +134,9 @@ class SCMOGTrainingPlan(TrainingPlan):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of the current stage; returns its loss, detached."""
         n_cells = len(next(iter(batch.values())))
-        if n_cells < 2:  # batch norm has no variance to estimate; another cell is last in the next epoch
+        # Batch norm has no variance of one cell; another cell is last in the next epoch. Without an active direction
+        # the trainer only runs on because it was asked for a least number of epochs.
+        if n_cells < 2 or not self.active:
             return torch.zeros((), device=self.device)
         if self.critics is None:
             return self._supervised_step(batch)
@@ -179,6 +181,8 @@ class SCMOGTrainingPlan(TrainingPlan):
         """Log the generator loss (stage 1) or the supervised losses (stage 2) on validation cells."""
         del batch_idx
         active = self.active
+        if not active:
+            return
         if self.pretraining:
             losses = {name: generator_loss(self._scores(name, batch)) for name in active}
             self._log_losses("generator_loss", losses, batch, "validation")
@@ -195,7 +199,7 @@ class SCMOGTrainingPlan(TrainingPlan):
         return output
 
     def _log_losses(self, kind: str, losses: dict[str, Tensor], batch: dict[str, Tensor], mode: str) -> None:
-        """Log one value per direction, and their sum.
+        """Log one value per direction, and their sum over the directions that are still trained.
 
         Not through the parent's ``compute_and_log_metrics``: it runs in inference mode, where logging across
         processes fails, and it adds ELBO metrics that mean nothing here.
@@ -249,6 +253,7 @@ class SCMOGTrainingPlan(TrainingPlan):
     def _check_finite(self) -> None:
         """Raise RuntimeError if a loss was NaN or infinite; asked once per epoch, since it waits for the device."""
         if self._diverged is not None and bool(self._diverged):
+            self.on_train_end()  # the best weights so far, if there are any
             message = (
                 f"training diverged: the loss of {self.active} became NaN or infinite in epoch {self.current_epoch}; "
                 f"try a smaller learning rate than {self.config.lr}."
