@@ -31,16 +31,18 @@ from scmog.model._query import Query
 from scmog.model._registry import TrainingRegistry
 from scmog.model._store import check_store
 from scmog.model._training_set import (
+    DEFAULT_SEED,
+    check_whole,
     choose_split,
     fit_baselines,
     fit_inputs,
     fit_open_cuts,
     make_splitter,
+    resolve_seed,
 )
 from scmog.module import ModuleConfig, SCMOGModule, replace_checked
 from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, seeded, trainer_options
 
-_DEFAULT_SEED = 0
 _NOT_TRAINED = "The model is not trained: call model.train() first."
 
 
@@ -103,7 +105,7 @@ class SCMOG(RegisteredModel):
         self._preset = find_preset(preset)
         self._module_config: ModuleConfig = replace_checked(self._preset.module, module_kwargs, argument="SCMOG(...)")
         self.directions = resolve_directions(directions, list(self.training_registry.names))
-        with seeded(_DEFAULT_SEED):  # weights are drawn anew by the first train(); this only leaves random states alone
+        with seeded(DEFAULT_SEED):  # weights are drawn anew by the first train(); this only leaves random states alone
             self.module = self._new_module()
         self._model_summary_string = self._summary()
         self.seed_: int | None = None
@@ -123,16 +125,14 @@ class SCMOG(RegisteredModel):
 
     def _summary(self) -> str:
         registry = self.training_registry
-        sizes = ", ".join(
-            f"{len(names):,} {MODALITIES[modality].features}" for modality, names in registry.var_names.items()
-        )
+        sizes = ", ".join(f"{len(n):,} {MODALITIES[modality].features}" for modality, n in registry.var_names.items())
         arrows = ", ".join(f"{source} -> {target}" for source, target in self.directions)
         batches = f", {len(registry.batches)} batches" if registry.batches else ""
         return f"SCMOG model: {arrows}; {sizes}{batches}; preset {self.preset_name!r}"
 
     def __repr__(self) -> str:
-        seed = f"; seed {self.seed_}" if self.is_trained_ else ""
-        return f"{self._summary()}; {'trained' if self.is_trained_ else 'not trained'}{seed}"
+        state = f"trained; seed {self.seed_}" if self.is_trained_ else "not trained"
+        return f"{self._summary()}; {state}"
 
     # ------------------------------------------------------------------ training
     def train(
@@ -202,7 +202,7 @@ class SCMOG(RegisteredModel):
         self._check_trainable()
         overrides = {**(plan_kwargs or {}), **({} if lr is None else {"lr": lr})}
         config = replace_checked(self._preset.plan, {"max_epochs_by_target": {}, **overrides}, argument="plan_kwargs")
-        seed, first = _resolve_seed(seed), not self.is_trained_
+        seed, first = resolve_seed(seed), not self.is_trained_
         split = choose_split(
             self.adata,
             split_key=split_key,
@@ -221,9 +221,9 @@ class SCMOG(RegisteredModel):
             max_epochs, by_target = self._preset.epochs(len(split.train))
             config = replace_checked(config, {"max_epochs_by_target": by_target, **overrides}, argument="plan_kwargs")
         batch_size = self._preset.batch_size if batch_size is None else batch_size
-        _check_whole("max_epochs", max_epochs, 1)
-        _check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
-        _check_whole("batch_size", batch_size, 2)
+        check_whole("max_epochs", max_epochs, 1)
+        check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
+        check_whole("batch_size", batch_size, 2)
         with seeded(seed):
             if first:
                 self.module = self._new_module()
@@ -299,6 +299,10 @@ class SCMOG(RegisteredModel):
         Runs every direction of the model whose source is measured in ``mdata``. A modality that scmog generated earlier
         is overwritten; a measured one never. On any error ``mdata`` is left as it was.
 
+        The features have the names of the target's. With the measured target in the same MuData the *global*
+        ``mdata.var_names`` then hold each name twice: take features from the modality,
+        ``mdata["atac_generated"][:, names]``.
+
         Parameters
         ----------
         mdata
@@ -321,12 +325,6 @@ class SCMOG(RegisteredModel):
         ValueError
             If ``mdata`` is a view, has no source, two directions lead to one target, or a measured modality would be
             overwritten; otherwise as in :meth:`get_generated`.
-
-        Notes
-        -----
-        The features of a generated modality have the names of the target's. With the measured target in the same MuData
-        the *global* ``mdata.var_names`` then hold each name twice; take features from the modality,
-        ``mdata["atac_generated"][:, names]``.
         """
         self._check_if_trained(warn=False, message=_NOT_TRAINED)
         mdata = self._own_or(mdata)
@@ -559,17 +557,3 @@ class SCMOG(RegisteredModel):
             message = f"the training data have no {split} cells; train with such a split, or pass mdata."
             raise ValueError(message)
         return indices
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    """Raise ValueError unless a number is whole and at least its bound."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        message = f"{name} must be a whole number, {least} or more, got {value!r}."
-        raise ValueError(message)
-
-
-def _resolve_seed(seed: int | None) -> int:
-    if seed is None:
-        seed = settings.seed if settings.seed is not None else _DEFAULT_SEED
-    _check_whole("seed", seed, 0)
-    return int(seed)

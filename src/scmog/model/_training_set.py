@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from mudata import MuData
-from scvi import REGISTRY_KEYS
+from scvi import REGISTRY_KEYS, settings
 from scvi.dataloaders import DataSplitter
 
 from scmog._modalities import MODALITIES, Direction, direction_name
@@ -19,6 +19,23 @@ from scmog.model._density import density_cut
 from scmog.model._evaluation import Baselines
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.module import SCMOGModule
+
+DEFAULT_SEED = 0
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless a number is whole and at least its bound."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        message = f"{name} must be a whole number, {least} or more, got {value!r}."
+        raise ValueError(message)
+
+
+def resolve_seed(seed: int | None) -> int:
+    """The user's seed, or else that of scvi-tools' settings, or else 0."""
+    if seed is None:
+        seed = settings.seed if settings.seed is not None else DEFAULT_SEED
+    check_whole("seed", seed, 0)
+    return int(seed)
 
 
 def cells_hash(adata: MuData, matrix: Any) -> str:
