@@ -66,13 +66,19 @@ def test_the_paper_s_networks_are_built(paired):
 def test_small_data_get_as_many_steps():
     default = find_preset("default")
     assert default.cells_for_epochs
-    full, _ = default.epochs(default.cells_for_epochs)
+    full, plan = default.schedule(default.cells_for_epochs)
     assert full == default.max_epochs
-    assert default.epochs(10 * default.cells_for_epochs)[0] == full
-    assert default.epochs(default.cells_for_epochs // 2)[0] == pytest.approx(2 * full, abs=1)
-    assert default.epochs(1)[0] == 10 * full
+    assert default.schedule(10 * default.cells_for_epochs)[0] == full
+    assert default.schedule(default.cells_for_epochs // 2)[0] == pytest.approx(2 * full, abs=1)
+    assert default.schedule(1)[0] == 10 * full
     # the paper's numbers of epochs are the paper's, whatever the data
-    assert find_preset("paper").epochs(10) == find_preset("paper").epochs(10**6) == (500, {"rna": 60, "protein": 120})
+    assert plan == default.plan
+    small = default.schedule(default.cells_for_epochs // 2)[1]  # patience grows with the epochs
+    assert small.patience == 2 * plan.patience
+    assert small.max_epochs_by_target == {target: 2 * n for target, n in plan.max_epochs_by_target.items()}
+    paper = find_preset("paper")
+    assert paper.schedule(10) == paper.schedule(10**6) == (500, paper.plan)
+    assert paper.plan.max_epochs_by_target == {"rna": 60, "protein": 120}
 
 
 def test_unknown_name():

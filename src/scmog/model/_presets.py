@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from scmog.module import ModuleConfig
+from scmog.module import ModuleConfig, replace_checked
 from scmog.train import PlanConfig
 
 _MAX_SCALE = 10.0  # of the epochs, for small data
@@ -25,8 +26,8 @@ class Preset:
     batch_size
         Cells per mini-batch.
     cells_for_epochs
-        Number of training cells that the epochs are meant for; with fewer cells they are scaled up (at most tenfold),
-        so that small data get as many steps. None does not scale.
+        Number of training cells that epochs and patience are meant for; with fewer cells they are scaled up (at most
+        tenfold), so that small data get as many steps. None does not scale.
     """
 
     module: ModuleConfig
@@ -36,11 +37,19 @@ class Preset:
     batch_size: int = 256
     cells_for_epochs: int | None = None
 
-    def epochs(self, n_train: int) -> tuple[int, dict[str, int]]:
-        """Most epochs of supervised training for ``n_train`` cells, and the lower bounds of single targets."""
+    def schedule(
+        self, n_train: int, *, max_epochs: int | None = None, plan_kwargs: dict[str, Any] | None = None
+    ) -> tuple[int, PlanConfig]:
+        """Most epochs of supervised training, and the plan, for ``n_train`` training cells and the user's changes."""
         scale = 1.0 if self.cells_for_epochs is None else min(_MAX_SCALE, max(1.0, self.cells_for_epochs / n_train))
-        by_target = {target: round(n * scale) for target, n in self.plan.max_epochs_by_target.items()}
-        return round(self.max_epochs * scale), by_target
+        changes: dict[str, Any] = {"patience": round(self.plan.patience * scale)}
+        if max_epochs is None:
+            max_epochs = round(self.max_epochs * scale)
+            by_target = self.plan.max_epochs_by_target
+            changes["max_epochs_by_target"] = {target: round(n * scale) for target, n in by_target.items()}
+        else:  # the user's number holds for all targets
+            changes["max_epochs_by_target"] = {}
+        return max_epochs, replace_checked(self.plan, {**changes, **(plan_kwargs or {})}, argument="plan_kwargs")
 
 
 # Where the paper is silent it takes the authors' value: pre-training for at most 200 epochs at 1e-4, Adam's betas,
@@ -89,10 +98,11 @@ DEFAULT = Preset(
         weight_decay=1e-2,
         lr_schedule="one_cycle",
         patience=10,
+        lr_pretrain=2e-5,
         patience_pretrain=None,
         max_epochs_by_target={"atac": 14, "rna": 30},
     ),
-    n_epochs_pretrain=2,
+    n_epochs_pretrain=1,
     max_epochs=40,
     cells_for_epochs=8000,
 )

@@ -201,7 +201,6 @@ class SCMOG(RegisteredModel):
         """
         self._check_trainable()
         overrides = {**(plan_kwargs or {}), **({} if lr is None else {"lr": lr})}
-        config = replace_checked(self._preset.plan, {"max_epochs_by_target": {}, **overrides}, argument="plan_kwargs")
         seed, first = resolve_seed(seed), not self.is_trained_
         split = choose_split(
             self.adata,
@@ -217,9 +216,7 @@ class SCMOG(RegisteredModel):
             warnings.warn(message, UserWarning, stacklevel=settings.warnings_stacklevel)
         if n_epochs_pretrain is None:
             n_epochs_pretrain = self._preset.n_epochs_pretrain if first else 0
-        if max_epochs is None:
-            max_epochs, by_target = self._preset.epochs(len(split.train))
-            config = replace_checked(config, {"max_epochs_by_target": by_target, **overrides}, argument="plan_kwargs")
+        max_epochs, config = self._preset.schedule(len(split.train), max_epochs=max_epochs, plan_kwargs=overrides)
         batch_size = self._preset.batch_size if batch_size is None else batch_size
         check_whole("max_epochs", max_epochs, 1)
         check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)

@@ -35,12 +35,15 @@ class Patience:
 class DirectionProgress:
     """Where one direction stands in the two stages.
 
-    Directions share no weights, so each has its own early stopping and its own best weights.
+    Directions share no weights, so each has its own early stopping and its own best weights. Both begin after the
+    ``warm_up`` epochs of the learning-rate schedule: a decoder that starts at the average profile has a low validation
+    loss before it has learnt anything, which on small data later epochs may not beat.
     """
 
     pretraining: Patience
     training: Patience
     max_epochs: int
+    warm_up: int = 0
     best_state: dict[str, Tensor] | None = field(default=None, repr=False)
     n_epochs: int = 0
 
@@ -51,6 +54,8 @@ class DirectionProgress:
 
     def remember_if_best(self, validation_loss: float, translator: nn.Module) -> None:
         """Take the validation loss of an epoch and keep a copy of the weights if it is the best one."""
+        if self.n_epochs < self.warm_up:
+            return
         if self.training.update(validation_loss):
             self.best_state = {name: value.detach().cpu().clone() for name, value in translator.state_dict().items()}
 

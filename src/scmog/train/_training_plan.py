@@ -67,14 +67,15 @@ class SCMOGTrainingPlan(TrainingPlan):
             self.critics.to(next(module.parameters()).device)
         never = math.inf
         patience_pretrain = self.config.patience_pretrain
-        self.progress = {
-            name: DirectionProgress(
+        self.progress = {}
+        for name, (_, target) in module.directions.items():
+            most = min(max_epochs, self.config.max_epochs_by_target.get(target, max_epochs))
+            self.progress[name] = DirectionProgress(
                 pretraining=Patience(patience_pretrain if early_stopping and patience_pretrain else never),
                 training=Patience(self.config.patience if early_stopping else never),
-                max_epochs=min(max_epochs, self.config.max_epochs_by_target.get(target, max_epochs)),
+                max_epochs=most,
+                warm_up=int(_WARM_UP * most) if self.config.lr_schedule == "one_cycle" else 0,
             )
-            for name, (_, target) in module.directions.items()
-        }
         self._n_epochs_pretrained = 0
         self._schedule: LambdaLR | None = None
         self._diverged: Tensor | None = None
