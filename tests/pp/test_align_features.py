@@ -77,3 +77,17 @@ def test_unclear_modality(data, model):
         scmog.pp.align_features(data["rna"], model)
     with pytest.raises(ValueError, match="none of the model's modalities"):
         scmog.pp.align_features(mudata.MuData({"other": data["rna"].copy()}), model)
+
+
+def test_annotation_is_kept_and_can_be_written(data, model, tmp_path):
+    rna = data["rna"][:, :27].copy()
+    rna.var["variable"], rna.var["rank"], rna.var["kind"] = True, range(27), "gene"
+    rna.obsm["X_pca"], rna.uns["note"] = np.ones((90, 2)), "mine"
+    query = mudata.MuData({"rna": rna})
+    query.obsm["X_umap"], query.uns["study"] = np.zeros((90, 2)), "ours"
+    aligned = scmog.pp.align_features(query, model)
+    assert aligned["rna"].obsm["X_pca"].shape == (90, 2) and aligned["rna"].uns["note"] == "mine"
+    assert aligned.obsm["X_umap"].shape == (90, 2) and aligned.uns["study"] == "ours"
+    assert aligned["rna"].var["variable"].isna().sum() == aligned["rna"].var["rank"].isna().sum() == 3
+    aligned.write(tmp_path / "aligned.h5mu")
+    assert mudata.read_h5mu(tmp_path / "aligned.h5mu")["rna"].var["scmog_missing"].sum() == 3

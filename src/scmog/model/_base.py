@@ -157,6 +157,8 @@ class RegisteredModel(BaseModelClass):
         ValueError
             If the directory holds no complete model.
         """
+        if adata is not None and adata is not False:
+            check_mudata(adata, hint="Wrap the modality: mudata.MuData({'rna': adata}); False loads no data.")
         with warnings.catch_warnings():
             # a partial MuData has fewer names; the fields compare those that are there, exactly
             warnings.filterwarnings("ignore", message="`var_names` for the loaded `model` does not match")

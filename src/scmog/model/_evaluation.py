@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from scmog._modalities import MODALITIES
+from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.metrics import (
     SVDRidge,
     TrainingMean,
@@ -17,6 +18,9 @@ from scmog.metrics import (
     summarize,
     tfidf,
 )
+from scmog.model._generation import generate_blocks
+from scmog.model._query import Query
+from scmog.module import SCMOGModule
 
 COLUMNS = ["direction", "model", "metric", "axis", "value", "ci_low", "ci_high", "n"]
 _MAX_RIDGE_CELLS = 50_000  # more cells do not move 50 components, but cost memory
@@ -56,9 +60,9 @@ class Baselines:
         self.idf = np.zeros(0)
         self.mean, self.ridge = TrainingMean(), SVDRidge(seed=_SEED)
 
-    def _features(self, counts: Any) -> Any:
+    def _features(self, counts: Any, share: float = 1.0) -> Any:
         if self.source == "rna":
-            return log_normalize(counts, self.median_total)
+            return log_normalize(counts, self.median_total * share)
         if self.source == "atac":
             return tfidf(counts, self.idf)
         return clr(counts)
@@ -79,9 +83,16 @@ class Baselines:
         values = target_values(self.target, counts, self.median_total)
         return values.astype(np.float32)
 
-    def predict(self, source: Any) -> dict[str, np.ndarray]:
-        """Predictions ``(n_cells, n_features)`` of each baseline for raw source counts."""
-        x = self._features(source)
+    def predict(self, source: Any, missing: np.ndarray | None = None, share: float = 1.0) -> dict[str, np.ndarray]:
+        """Predictions ``(n_cells, n_features)`` of each baseline for raw source counts.
+
+        Features that are ``missing``, boolean ``(n_source,)``, enter as average, as they do in the model; ``share`` is
+        that of the library size which the others make up in training.
+        """
+        x = self._features(source, share)
+        if missing is not None:
+            average = np.where(missing, self.ridge.state()["source_mean"], 0).astype(np.float32)
+            x = np.where(missing, average, x.toarray() if sparse.issparse(x) else x)
         return {"training mean": self.mean.predict(x), "ridge": self.ridge.predict(x)}
 
     def state(self) -> dict[str, Any]:
@@ -102,6 +113,37 @@ class Baselines:
         baselines.idf = state["idf"]
         baselines.mean, baselines.ridge = TrainingMean.from_state(state["mean"]), SVDRidge.from_state(state["ridge"])
         return baselines
+
+
+def score_direction(
+    module: SCMOGModule,
+    query: Query,
+    direction: Direction,
+    *,
+    baselines: dict[str, Any] | None,
+    batch_size: int,
+) -> pd.DataFrame:
+    """Score one direction on the cells of a query that has both of its modalities.
+
+    Holds the predictions of all cells in memory, ``(n_cells, n_features)`` for the model and each baseline.
+
+    Parameters
+    ----------
+    baselines
+        State of the fitted baselines; None scores the model alone.
+    """
+    (source, target), name = direction, direction_name(direction)
+    blocks = generate_blocks(module, query, direction, score="probability", batch_size=batch_size)
+    predictions = {"scmog": predicted_values(target, np.concatenate(list(blocks)))}
+    if baselines is not None:
+        missing = query.missing("cpu")
+        average = module.representation(source).average.cpu()
+        share = 1.0 if missing is None else float(average[~missing].sum() / average.sum())
+        mask = None if missing is None else missing.numpy()
+        predictions |= Baselines.from_state(baselines).predict(query.counts(source), mask, share)
+    measured = query.measured(target)  # features that an alignment added have no truth
+    truth = target_values(target, query.counts(target), module.median_total)[:, measured]
+    return score_table(name, target, truth, {key: values[:, measured] for key, values in predictions.items()})
 
 
 def score_table(

@@ -30,7 +30,11 @@ def generate_blocks(
     missing = query.missing(module.device)
     for tensors in query.batches(batch_size):
         values = module.sample(tensors, direction_name(direction), missing=missing, score=score)
-        yield values.float().cpu().numpy()
+        block = values.float().cpu().numpy()
+        if not np.isfinite(block).all():
+            message = f"the model generated NaN or infinite values for {direction}; its weights are damaged."
+            raise RuntimeError(message)
+        yield block
 
 
 def generate_modality(
@@ -60,7 +64,7 @@ def generate_modality(
     empty = query.zero_counts()
     if empty.any():
         logger.warning(
-            "%d cell(s) have no %s counts: what is generated for them is the model's average; flagged in obs[%r].",
+            "%d cell(s) have no %s counts: what is generated for them does not depend on them; flagged in obs[%r].",
             int(empty.sum()),
             direction[0],
             SCMOG_KEYS.ZERO_COUNTS_OBS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,9 @@ def resolve_threshold(
     if threshold is None:
         return Thresholding(cut=None, scale=score, layer=score, label="none")
     if threshold == "density":
+        if not math.isfinite(density_cut):
+            message = "the model has no density cut: its training was not finished. Train again, or give a number."
+            raise RuntimeError(message)
         if score != "probability":
             message = "threshold='density' is a cut on the calibrated probability; give a number with score='raw'."
             raise ValueError(message)

@@ -23,8 +23,8 @@ from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.data import resolve_directions
 from scmog.model._base import RegisteredModel
 from scmog.model._directions import add_modalities, check_mudata, directions_for, only_direction, output_keys
-from scmog.model._evaluation import Baselines, predicted_values, score_table, target_values
-from scmog.model._generation import encode, generate_blocks, generate_modality
+from scmog.model._evaluation import score_direction
+from scmog.model._generation import encode, generate_modality
 from scmog.model._output import Thresholding, resolve_threshold
 from scmog.model._presets import find_preset
 from scmog.model._query import Query
@@ -32,11 +32,13 @@ from scmog.model._registry import TrainingRegistry
 from scmog.model._store import check_store
 from scmog.model._training_set import (
     DEFAULT_SEED,
+    check_shuffled_reading,
     check_whole,
     choose_split,
     fit_baselines,
     fit_inputs,
     fit_open_cuts,
+    kept_on_failure,
     make_splitter,
     resolve_seed,
 )
@@ -157,7 +159,8 @@ class SCMOG(RegisteredModel):
         """Train: critic pre-training, then supervised training; the best weights of each direction are kept.
 
         The first call draws the weights from ``seed`` and fits the input statistics on the training cells. Later calls
-        continue from the weights, on the same split, without pre-training unless it is asked for.
+        continue from the weights, on the same split, without pre-training unless it is asked for, and keep the best
+        weights of their own epochs. If a call fails, a trained model is left as it was.
 
         Parameters
         ----------
@@ -169,7 +172,8 @@ class SCMOG(RegisteredModel):
         split_key
             Column of the global obs, or of a modality's, with ``train``, ``validation`` and, optionally, ``test``.
         train_size, validation_size
-            Shares of cells, drawn at random; default 0.9 and the rest. Not together with ``split_key``.
+            Shares of cells, drawn at random; default 0.9 and the rest, which leaves no test cells. Not together with
+            ``split_key``.
         batch_size
             Cells per mini-batch; default the preset's.
         lr
@@ -209,6 +213,7 @@ class SCMOG(RegisteredModel):
             validation_size=validation_size,
             seed=seed,
             earlier=self._earlier_split,
+            trained=self.is_trained_,
             refit=refit,
         )
         if not len(split.validation):
@@ -221,7 +226,7 @@ class SCMOG(RegisteredModel):
         check_whole("max_epochs", max_epochs, 1)
         check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
         check_whole("batch_size", batch_size, 2)
-        with seeded(seed):
+        with seeded(seed), kept_on_failure(self):
             if first:
                 self.module = self._new_module()
                 self.seed_, self.model_id_ = seed, str(uuid.uuid4())
@@ -254,9 +259,9 @@ class SCMOG(RegisteredModel):
                 devices=devices,
                 **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
             )()
-        self.cells_hash_ = self._cells_hash()
-        fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
-        self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
+            self.cells_hash_ = self._cells_hash()
+            fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
+            self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
 
     def _check_trainable(self) -> None:
         if self.adata is None:
@@ -267,6 +272,7 @@ class SCMOG(RegisteredModel):
         if lacking:
             message = f"training needs the measured modalities {self._modalities}; the data lack {lacking}."
             raise ValueError(message)
+        check_shuffled_reading(self.adata_manager, self._modalities)
 
     @property
     def _modalities(self) -> list[str]:
@@ -419,7 +425,13 @@ class SCMOG(RegisteredModel):
             As in :meth:`get_generated`.
         """
         query_, direction = self._single(query, source, target, indices)
-        return encode(self.module, query_, direction, batch_size=batch_size or self._preset.batch_size)
+        return encode(self.module, query_, direction, batch_size=self._block_size(batch_size))
+
+    def _block_size(self, batch_size: int | None) -> int:
+        if batch_size is None:
+            return self._preset.batch_size
+        check_whole("batch_size", batch_size, 1)
+        return batch_size
 
     def _own_or(self, query: MuData | AnnData | None) -> MuData | AnnData:
         """The query, or else the model's own data."""
@@ -457,7 +469,7 @@ class SCMOG(RegisteredModel):
             direction,
             thresholding=thresholding,
             features=self.training_registry.var_names[direction[1]],
-            batch_size=batch_size or self._preset.batch_size,
+            batch_size=self._block_size(batch_size),
             store=store,
             model_id=str(self.model_id_),
             seed=int(self.seed_ or 0),
@@ -518,28 +530,16 @@ class SCMOG(RegisteredModel):
         data = self.adata if mdata is None else mdata
         check_mudata(data, views=True, hint="Pass paired cells, with the source and the target of each direction.")
         tables = [
-            self._score(
+            score_direction(
+                self.module,
                 Query(data, direction, self.training_registry, indices),
                 direction,
-                baselines=baselines,
-                batch_size=batch_size,
+                baselines=self.baselines_[direction_name(direction)] if baselines else None,
+                batch_size=self._block_size(batch_size),
             )
             for direction in chosen
         ]
         return pd.concat(tables, ignore_index=True)
-
-    def _score(self, query: Query, direction: Direction, *, baselines: bool, batch_size: int | None) -> pd.DataFrame:
-        name, (source, target) = direction_name(direction), direction
-        blocks = generate_blocks(
-            self.module, query, direction, score="probability", batch_size=batch_size or self._preset.batch_size
-        )
-        predictions = {"scmog": predicted_values(target, np.concatenate(list(blocks)))}
-        if baselines:
-            predictions |= Baselines.from_state(self.baselines_[name]).predict(query.counts(source))
-        truth = target_values(target, query.counts(target), self._median_total)
-        measured = query.measured(target)  # features that an alignment added have no truth
-        predictions = {key: values[:, measured] for key, values in predictions.items()}
-        return score_table(name, target, truth[:, measured], predictions)
 
     def _split_indices(self, split: str) -> np.ndarray:
         if split not in SPLIT_LABELS:

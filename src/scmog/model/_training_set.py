@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 from mudata import MuData
@@ -19,6 +23,8 @@ from scmog.model._density import density_cut
 from scmog.model._evaluation import Baselines
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.module import SCMOGModule
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SEED = 0
 
@@ -44,6 +50,23 @@ def cells_hash(adata: MuData, matrix: Any) -> str:
     return hashlib.sha256(names + cell_totals(matrix).tobytes()).hexdigest()
 
 
+@contextmanager
+def kept_on_failure(model: Any) -> Iterator[None]:
+    """Leave a trained model as it was if the block fails, and an untrained one untrained."""
+    names = ("is_trained_", "history_", "train_indices_", "validation_indices_", "test_indices_", "baselines_")
+    before = {name: getattr(model, name) for name in (*names, "cells_hash_", "seed_", "model_id_")}
+    state = copy.deepcopy(model.module.state_dict()) if model.is_trained_ else None
+    try:
+        yield
+    except BaseException:
+        for name, value in before.items():
+            setattr(model, name, value)
+        if state is not None:
+            model.module.load_state_dict(state)
+            model.module.eval()
+        raise
+
+
 def choose_split(
     mdata: MuData,
     *,
@@ -52,6 +75,7 @@ def choose_split(
     validation_size: float | None,
     seed: int,
     earlier: Split | None,
+    trained: bool = False,
     refit: bool = False,
 ) -> Split:
     """The split of a training run.
@@ -60,8 +84,10 @@ def choose_split(
     ----------
     earlier
         Split of the runs before, which is taken if no other is asked for; None if there is none.
+    trained
+        Whether the model has been trained before.
     refit
-        Whether another split than ``earlier`` is allowed.
+        Whether other training cells than before are allowed.
 
     Raises
     ------
@@ -70,6 +96,12 @@ def choose_split(
     ValueError
         If both a key and sizes are given, a label or size is wrong, or the training cells differ from ``earlier``.
     """
+    if trained and earlier is None and not refit:
+        message = (
+            "other cells are attached than those the model was trained on, whose input statistics it keeps; pass "
+            "refit=True to fit them anew and continue from the weights."
+        )
+        raise ValueError(message)
     sizes_given = train_size is not None or validation_size is not None
     if split_key is not None and sizes_given:
         message = "split_key and train_size or validation_size exclude each other; give one of them."
@@ -87,6 +119,17 @@ def choose_split(
         )
         raise ValueError(message)
     return split
+
+
+def check_shuffled_reading(manager: PartialMuDataManager, modalities: list[str]) -> None:
+    """Raise ValueError if a matrix on disk can't be read in random order."""
+    for modality in modalities:
+        if isinstance(manager.get_from_registry(MODALITIES[modality].registry_key), h5py.Dataset):
+            message = (
+                f"modality {modality!r} is a dense matrix on disk, whose cells can't be read in random order; write it "
+                "as CSR (adata.X = scipy.sparse.csr_matrix(adata.X)) or load it into memory to train on it."
+            )
+            raise ValueError(message)
 
 
 def make_splitter(
@@ -121,6 +164,11 @@ def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.nda
         codes = np.asarray(manager.get_from_registry(REGISTRY_KEYS.BATCH_KEY)).ravel()[train]
         shares = np.bincount(codes, minlength=module.n_batch) / len(codes)
         module.batch_proportions.copy_(torch.as_tensor(shares))
+        if (shares == 0).any():
+            logger.warning(
+                "%d batch(es) have no training cell: their cells are treated as of the average batch.",
+                int((shares == 0).sum()),
+            )
 
 
 def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
@@ -130,7 +178,7 @@ def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.
         if not MODALITIES[target].binary:
             continue
         loader = ordered_loader(manager, np.sort(train), batch_size, batch_keys(manager, [source]))
-        n_open = float(module.representation(target).average.double().sum()) * len(train)
+        n_open = sum(float((counts > 0).sum()) for counts in _passes(manager, target, train, batch_size)())
         logits = (module.sample(tensors, name, score="logit") for tensors in loader)
         module.translator(name).open_cut.fill_(density_cut(logits, n_open))
 

@@ -110,7 +110,7 @@ class SCMOGModule(BaseModuleClass):
                 translator.decoder.start_at(self.representation(translator.target).average)
 
     def batch_weights(self, codes: Tensor | None, n_cells: int) -> Tensor | None:
-        """One-hot batch of each cell, ``(n_cells, n_batch)``; average where the code is negative or absent."""
+        """One-hot batch of each cell, ``(n_cells, n_batch)``; average where the batch is unknown."""
         if self.n_batch == 0:
             return None
         average = self.batch_proportions.expand(n_cells, -1)
@@ -118,7 +118,9 @@ class SCMOGModule(BaseModuleClass):
             return average
         codes = codes.flatten().to(average.device)
         one_hot = nn.functional.one_hot(codes.clamp_min(0), self.n_batch).to(average.dtype)
-        return torch.where((codes >= 0).unsqueeze(1), one_hot, average)
+        # a batch without training cells has weights that nothing has trained: average, too
+        known = (codes >= 0) & (self.batch_proportions[codes.clamp_min(0)] > 0)
+        return torch.where(known.unsqueeze(1), one_hot, average)
 
     # ------------------------------------------------------------------ scvi-tools' three steps
     def _get_inference_input(self, tensors: dict[str, Tensor], **_: Any) -> dict[str, Any]:

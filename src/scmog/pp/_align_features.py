@@ -38,8 +38,8 @@ def align_features(query: MuData | AnnData, model: Any, *, modality: str | None 
 
     Returns
     -------
-    A new object of the same kind. Of a MuData the model's measured modalities are aligned; the others are kept as they
-    are.
+    A new object of the same kind, with the annotation of cells (obs, obsm, obsp), uns and var; of the matrices only the
+    one that the model reads. Of a MuData the model's measured modalities are aligned, and the others kept as they are.
 
     Raises
     ------
@@ -71,6 +71,10 @@ def align_features(query: MuData | AnnData, model: Any, *, modality: str | None 
         warnings.filterwarnings("ignore", message=".*not unique.*")
         result = MuData(aligned)
     result.obs = query.obs.copy()
+    result.uns = dict(query.uns)
+    for key in query.obsm:
+        if key not in query.mod:  # under the modalities' names mudata keeps which cells they hold
+            result.obsm[key] = query.obsm[key]
     return result
 
 
@@ -107,10 +111,17 @@ def _align(adata: AnnData, modality: str, names: Any, layer: str | None) -> AnnD
         warnings.warn(f"{report}. Predictions get worse with missing features.", UserWarning, stacklevel=3)
     logger.info(report)
     matrix = _take_columns(adata.X if layer is None else adata.layers[layer], position)
-    var = adata.var.iloc[np.where(missing, 0, position)].set_axis(trained)
-    var = var.mask(pd.Series(missing, index=trained), axis=0).assign(**{SCMOG_KEYS.MISSING_VAR: missing})
+    var = _nullable(adata.var).set_axis(adata.var_names.astype(str)).reindex(trained)
+    var[SCMOG_KEYS.MISSING_VAR] = missing
     matrices = {"X": matrix} if layer is None else {"layers": {layer: matrix}}
-    return AnnData(**matrices, obs=adata.obs.copy(), var=var, uns=dict(adata.uns))
+    kept = {"obsm": dict(adata.obsm), "obsp": dict(adata.obsp), "uns": dict(adata.uns)}
+    return AnnData(**matrices, obs=adata.obs.copy(), var=var, **kept)
+
+
+def _nullable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with booleans and whole numbers of the kinds that can be missing, and can be written so."""
+    kinds = {"b": "boolean", "i": "Int64", "u": "Int64"}
+    return frame.astype({name: kinds[dtype.kind] for name, dtype in frame.dtypes.items() if dtype.kind in kinds})
 
 
 def _take_columns(matrix: Any, position: np.ndarray) -> sp.csr_matrix:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, field
 
@@ -62,5 +61,5 @@ class DirectionProgress:
     def restore_best(self, translator: nn.Module) -> None:
         """Load the best weights, if any epoch was validated."""
         if self.best_state is not None:
-            translator.load_state_dict(copy.copy(self.best_state))
+            translator.load_state_dict(self.best_state)
             self.best_state = None

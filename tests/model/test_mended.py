@@ -1,0 +1,101 @@
+"""Failures that must not pass silently: damaged weights, unfinished training, unseen batches, other cells."""
+
+from __future__ import annotations
+
+import anndata
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from mudata import MuData
+
+import scmog
+from scmog.model import SCMOG, _scmog
+
+_ATAC = {"source": "rna", "target": "atac"}
+
+
+def test_a_diverged_continuation_leaves_the_model_as_it_was(paired, make_model, quick):
+    model = make_model(paired)
+    before = model.get_generated(paired, **_ATAC, threshold=None).X
+    with pytest.raises(RuntimeError, match="diverged.*smaller learning rate"):
+        model.train(**quick, lr=1e30)
+    np.testing.assert_array_equal(model.get_generated(paired, **_ATAC, threshold=None).X, before)
+    assert len(model.history["train_loss"]) == quick["max_epochs"]
+
+
+def test_a_model_whose_first_training_failed_is_not_trained(paired, make_model, quick, monkeypatch):
+    model = make_model(paired, train=None)
+
+    def fail(*args):
+        message = "out of memory"
+        raise MemoryError(message)
+
+    monkeypatch.setattr(_scmog, "fit_open_cuts", fail)
+    with pytest.raises(MemoryError):
+        model.train(**quick)
+    assert not model.is_trained
+    with pytest.raises(RuntimeError, match="not trained"):
+        model.get_generated(paired, **_ATAC)
+
+
+def test_damaged_weights_are_reported(paired, make_model):
+    model = make_model(paired, train={"max_epochs": 1})
+    model.module.translator("rna_to_atac").open_cut.fill_(float("nan"))
+    with pytest.raises(RuntimeError, match="no density cut"):
+        model.get_generated(paired, **_ATAC)
+    model.module.translator("rna_to_atac").decoder.logit.bias.data.fill_(float("nan"))
+    with pytest.raises(RuntimeError, match="NaN or infinite values"):
+        model.get_generated(paired, **_ATAC, threshold=0.5)
+
+
+def test_a_batch_without_training_cells_is_average(paired, make_model, caplog):
+    paired.obs["run"] = np.repeat(["a", "b", "c"], 40)
+    paired.obs["split"] = np.repeat(["train", "validation", "test"], 40)
+    paired.obs.loc[paired.obs_names[20:40], "run"] = "b"
+    model = make_model(paired, setup={"batch_key": "run"}, train={"split_key": "split"})
+    assert "1 batch(es) have no training cell" in caplog.text
+    unseen = paired[80:].copy()
+    expected = model.get_generated(unseen["rna"], source="rna", target="atac", threshold=None).X
+    del unseen.obs["run"]
+    np.testing.assert_allclose(model.get_generated(unseen, **_ATAC, threshold=None).X, expected, rtol=1e-6)
+
+
+def test_a_dense_matrix_on_disk_is_refused_for_training(paired, tmp_path, small, quick):
+    paired["rna"].X = paired["rna"].X.toarray()
+    for name in ("rna", "atac"):
+        paired[name].write_h5ad(tmp_path / f"{name}.h5ad")
+    backed = MuData({name: anndata.read_h5ad(tmp_path / f"{name}.h5ad", backed="r") for name in ("rna", "atac")})
+    SCMOG.setup_mudata(backed)
+    with pytest.raises(ValueError, match="'rna' is a dense matrix on disk.*CSR"):
+        SCMOG(backed, **small).train(**quick)
+
+
+def test_other_cells_need_refit(paired, make_model, quick):
+    model = make_model(paired)
+    cells = scmog.datasets.simulate(n_cells=80, n_genes=40, n_peaks=60, n_proteins=6, seed=5, peak_density=0.3)
+    other = MuData(
+        {name: anndata.AnnData(a.X, a.obs, a.var.set_index(paired[name].var_names)) for name, a in cells.mod.items()}
+    )
+    model.adata = other
+    with pytest.raises(ValueError, match="other cells.*refit=True"):
+        model.train(**quick)
+    model.train(**quick, refit=True)
+    generated = model.get_generated(other, **_ATAC)
+    assert generated.X.mean() == pytest.approx((other["atac"].X > 0).mean(), rel=0.2)
+
+
+def test_load_with_an_anndata(paired, make_model, tmp_path):
+    make_model(paired, train={"max_epochs": 1}).save(str(tmp_path / "model"))
+    with pytest.raises(TypeError, match="expected a MuData, got AnnData.*Wrap the modality"):
+        SCMOG.load(tmp_path / "model", adata=paired["rna"])
+
+
+def test_ridge_takes_missing_genes_as_average(paired, make_model):
+    """With every gene but one missing, ridge on the training cells comes close to the training mean."""
+    model = make_model(paired, train={"max_epochs": 1})
+    query = paired.copy()
+    missing = np.arange(40) > 0
+    query["rna"].X = sp.csr_matrix(query["rna"].X.multiply(~missing))
+    query["rna"].var["scmog_missing"] = missing
+    table = model.evaluate(query, directions=[("rna", "protein")]).query("axis == 'flat'").set_index("model")["value"]
+    assert table["ridge"] > table["training mean"] - 0.1
