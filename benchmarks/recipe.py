@@ -1,10 +1,10 @@
 """One recipe against another on real data: change settings of the default preset, score validation and test cells.
 
     export SCMOG_DATA=<folder with the data sets of SOURCES.md>
-    python benchmarks/recipe.py snare random rna_to_atac narrow '{"n_hidden_atac_decoder": [64, 128]}' '{"max_epochs": 14}'
+    python benchmarks/recipe.py snare random rna_to_atac wide '{"n_hidden_atac_decoder": [64, 512]}' '{"seed": 1}'
 
-Arguments: data, split and direction as in first_run.py, a name, settings of ModuleConfig and of train() as JSON. One row
-is appended to ``results/recipe.csv``. Choose by the validation score; seed 0 unless the settings say otherwise.
+Arguments: data, split and direction as in first_run.py, a name, settings of ModuleConfig and of train() as JSON. One
+row is appended to ``results/recipe.csv``. Choose by the validation score; seed 0 unless the settings say otherwise.
 """
 
 from __future__ import annotations
