@@ -57,13 +57,17 @@ def fingerprint(data: MuData | AnnData) -> list[tuple[str, Any]]:
     pieces: list[tuple[str, Any]] = [("obs", data.obs.copy()), ("var", data.var.copy()), ("uns", repr(dict(data.uns)))]
     stores = ["obsm", "varm", "obsp", "varp"] + ([] if isinstance(data, MuData) else ["layers"])
     for store in stores:
-        pieces += [(f"{store}/{key}", _dense(value)) for key, value in sorted(getattr(data, store).items())]
+        pieces += [(f"{store}/{key}", _dense(value)) for key, value in _items(getattr(data, store))]
     if isinstance(data, MuData):
         pieces += [(f"{key}/{name}", piece) for key, mod in data.mod.items() for name, piece in fingerprint(mod)]
     else:
         pieces += [("X", _dense(data.X))]
         pieces += [] if data.raw is None else [("raw", _dense(data.raw.X))]
     return pieces
+
+
+def _items(store: Any) -> list[tuple[str, Any]]:
+    return sorted((key, value) for key, value in store.items() if key is not None)  # anndata 0.13: None is .X
 
 
 def _dense(value: Any) -> Any:

@@ -90,7 +90,7 @@ def read_genes(gtf: str | Path) -> pd.DataFrame:
 
 def base_chromosome(chromosome: pd.Series) -> pd.Series:
     """Chromosome that a contig belongs to, in capitals: ``"Y"`` for ``"Y_KI270740v1_random"``."""
-    return chromosome.str.split(r"[_-]", regex=True).str[0].str.upper()
+    return chromosome.str.replace(r"[_-].*", "", regex=True).str.upper()
 
 
 def _as_text(column: pd.Series) -> pd.Series:

@@ -105,11 +105,11 @@ def matrix_of(adata: AnnData, name: str, layer: str | None) -> Any:
         If there is no ``.X``.
     """
     if layer is not None and layer not in adata.layers:
-        message = f"layer {layer!r} is not in the layers of {name!r}: {list(adata.layers)}."
+        message = f"layer {layer!r} is not in the layers of {name!r}: {_layer_names(adata)}."
         raise KeyError(message)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
-        message = f"{name!r} has no .X; pass layer= for the raw counts, one of {list(adata.layers)}."
+        message = f"{name!r} has no .X; pass layer= for the raw counts, one of {_layer_names(adata)}."
         raise ValueError(message)
     return matrix
 
@@ -203,6 +203,11 @@ def _take_modality(adata: AnnData, rows: np.ndarray, columns: np.ndarray) -> Ann
     taken = _without_matrices(adata)[rows, columns].copy()
     if adata.X is not None:
         taken.X = take(adata.X, rows, columns)
-    for name, layer in adata.layers.items():
-        taken.layers[name] = take(layer, rows, columns)
+    for name in _layer_names(adata):
+        taken.layers[name] = take(adata.layers[name], rows, columns)
     return taken
+
+
+def _layer_names(adata: AnnData) -> list[str]:
+    """Names of the layers; anndata 0.13 has .X among them, as None."""
+    return [name for name in adata.layers if name is not None]
