@@ -25,14 +25,34 @@ def _features(names, **columns):
         pytest.param("abcd", {"Chromosome": pd.Categorical(["1", "x", "22", "MT"])}, {}, "acd", id="other name"),
         pytest.param("abc", {"chr": [1.0, 2.0, np.nan]}, {"autosomes_only": True}, "ab", id="numbers with a gap"),
         pytest.param("abc", {"interval": ["chrX:5-9", "chr2:5-9", ""]}, {}, "bc", id="10x interval"),
-        pytest.param("abc", {"chrom": [None, "chr1", None], "interval": ["chrY:5-9", "chrX:1-2", None]}, {}, "bc", id="both"),
-        pytest.param(["chr1:1-2", "chrX-1-2", "Y:1-2", "X_1_2", "KI270713.1:1-9"], {}, {}, ["chr1:1-2", "KI270713.1:1-9"], id="peak names"),
-        pytest.param("abcd", {"chrom": ["chrY_KI270740v1_random", "chr4-GL456216-random", "chr19", "chrUn_1"]}, {}, "bcd", id="contigs"),
-        pytest.param("abcd", {"chrom": ["chrX", "chr4-GL456216-random", "chr19", "chrM"]}, {"autosomes_only": True}, "c", id="autosomes"),
+        pytest.param(
+            "abc", {"chrom": [None, "chr1", None], "interval": ["chrY:5-9", "chrX:1-2", None]}, {}, "bc", id="both"
+        ),
+        pytest.param(
+            ["chr1:1-2", "chrX-1-2", "Y:1-2", "X_1_2", "KI270713.1:1-9"],
+            {},
+            {},
+            ["chr1:1-2", "KI270713.1:1-9"],
+            id="peak names",
+        ),
+        pytest.param(
+            "abcd",
+            {"chrom": ["chrY_KI270740v1_random", "chr4-GL456216-random", "chr19", "chrUn_1"]},
+            {},
+            "bcd",
+            id="contigs",
+        ),
+        pytest.param(
+            "abcd",
+            {"chrom": ["chrX", "chr4-GL456216-random", "chr19", "chrM"]},
+            {"autosomes_only": True},
+            "c",
+            id="autosomes",
+        ),
         pytest.param("abc", {"chrom": ["chrZ", "chrX", "chr1"]}, {"sex_chromosomes": ["chrZ", "W"]}, "bc", id="birds"),
         pytest.param("abc", {"chrom": ["2L", "3R", "X"]}, {}, "ab", id="fly arms"),
     ],
-)  # fmt: skip
+)
 def test_positions_in_var(names, columns, options, kept):
     adata = _features(list(names), **columns)
     assert remove_sex_chromosomes(adata, **options) is None

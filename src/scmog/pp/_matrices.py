@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-_BLOCK_ENTRIES = 2**24
+_BLOCK_ENTRIES = 2**21  # about 50 MB of working memory
 
 
 def count_nonzero(
