@@ -66,8 +66,8 @@ def test_only_the_split_is_written(mdata, snapshot, assert_same):
 
 
 def test_seeded_and_leaves_random_states_alone(mdata):
-    numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()
     other = mdata.copy()
+    numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()
     split_by_cluster(mdata, seed=3, cluster_key="leiden")
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
     assert random.getstate() == python_state
@@ -122,7 +122,7 @@ def test_empty_and_missing_cells_are_named(mdata):
     with pytest.raises(ValueError, match="100 cells have no rna"):
         split_by_cluster(partial)
     adata = mdata["rna"].copy()
-    adata.X = sp.diags(np.arange(300) >= 3).astype(np.float32).tocsr() @ adata.X
+    adata.X = sp.diags((np.arange(300) >= 3).astype(np.float32)).tocsr() @ adata.X
     with pytest.raises(ValueError, match="3 cells have no rna counts"):
         split_by_cluster(adata)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -149,11 +148,7 @@ def _leiden(counts: sp.csr_matrix, *, resolution: float, n_pcs: int, n_neighbors
     sc.pp.pca(work, n_comps=n_components, random_state=seed)
     search = "sklearn" if work.n_obs <= _MOST_CELLS_EXACT else "pynndescent"
     sc.pp.neighbors(work, n_neighbors=n_neighbors, n_pcs=n_components, random_state=seed, transformer=search)
-    state = random.getstate()  # igraph seeds itself from Python's generator
-    try:
-        sc.tl.leiden(work, resolution=resolution, random_state=seed, flavor="igraph", n_iterations=2, directed=False)
-    finally:
-        random.setstate(state)
+    sc.tl.leiden(work, resolution=resolution, random_state=seed, flavor="igraph", n_iterations=2, directed=False)
     codes = work.obs["leiden"].cat.codes.to_numpy()
     by_size = np.argsort(-np.bincount(codes), kind="stable")
     return pd.Series(np.argsort(by_size)[codes].astype(str))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -175,10 +176,12 @@ def drop(
     view = data[keep, kept_features]
     for key, adata in taken.items():
         view.mod[key] = _without_matrices(adata)
+    state = random.getstate()  # mudata draws names of temporary columns
     with warnings.catch_warnings():
         # On names that modalities share; they were there when the user built the object.
         warnings.filterwarnings("ignore", module="mudata")
         result = view.copy()
+    random.setstate(state)
     for key, adata in taken.items():
         result.mod[key] = adata
     # MuData has no public call that subsets in place, and its update() loses or refuses global obsm and varm here.
