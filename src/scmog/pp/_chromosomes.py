@@ -1,0 +1,105 @@
+"""On which chromosome a gene or peak lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+_CHROMOSOME_COLUMNS = ("chrom", "chromosome", "chr", "chromosome_name", "seqname", "seqnames", "seqid")
+_INTERVAL_COLUMNS = ("interval", "location", "peak", "coordinates")
+_GENE_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
+_INTERVAL = r"^(?P<chrom>\S+?)[:_-]\d+[_-]\d+$"
+_LEAST_SHARE = 0.5
+
+
+def chromosomes(adata: AnnData, name: str, genes: pd.DataFrame | None) -> pd.Series:
+    """Chromosome of each feature without ``chr``, indexed by position; missing where unknown.
+
+    Sources, in this order, each for the features that are still unknown: a column with the chromosome, a column with
+    ``chr1:100-200`` (10x writes ``interval``), the names when they have that form, ``genes``.
+
+    Raises
+    ------
+    ValueError
+        If fewer than half of the features get one.
+    """
+    var = adata.var.reset_index(drop=True)
+    columns = {str(column).lower(): column for column in var.columns}
+    found = pd.Series(pd.NA, index=var.index, dtype="string")
+    for key in _CHROMOSOME_COLUMNS:
+        if key in columns:
+            found = found.fillna(_as_text(var[columns[key]]))
+    for key in _INTERVAL_COLUMNS:
+        if key in columns:
+            found = found.fillna(_as_text(var[columns[key]]).str.extract(_INTERVAL)["chrom"])
+    names = pd.Series(adata.var_names.astype(str), index=var.index, dtype="string")
+    located = names.str.extract(_INTERVAL)["chrom"]
+    if located.notna().mean() >= _LEAST_SHARE:  # a few genes have names like an interval
+        found = found.fillna(located)
+    if genes is not None:
+        for column in (names, *(_as_text(var[columns[key]]) for key in _GENE_COLUMNS if key in columns)):
+            found = found.fillna(_without_version(column).map(genes["chrom"]))
+    if len(found) and found.notna().mean() < _LEAST_SHARE:
+        message = (
+            f"the chromosome of {int(found.isna().sum())} of {len(found)} features of {name!r} is unknown (names "
+            f"{list(adata.var_names[:3])}). Add a var column 'chrom', or pass gtf= with the annotation of the genes."
+        )
+        raise ValueError(message)
+    return found.str.strip().str.replace(r"^chr", "", case=False, regex=True)
+
+
+def read_genes(gtf: str | Path) -> pd.DataFrame:
+    """Genes of a GTF file, plain or compressed: ``chrom`` by gene symbol and by id without version.
+
+    A name that several chromosomes share (also the pseudo-autosomal genes) has a row for each.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file has no genes.
+    """
+    parts = [
+        part.loc[part["feature"] == "gene", ["chrom", "attributes"]]
+        for part in pd.read_csv(
+            gtf,
+            sep="\t",
+            comment="#",
+            header=None,
+            usecols=[0, 2, 8],
+            names=["chrom", "feature", "attributes"],
+            dtype="string",
+            quoting=3,
+            chunksize=200_000,
+        )
+    ]
+    lines = pd.concat(parts)
+    tables = []
+    for attribute in ("gene_name", "gene_id"):
+        names = _without_version(lines["attributes"].str.extract(rf'\b{attribute} "([^"]*)"')[0])
+        tables.append(pd.DataFrame({"name": names, "chrom": lines["chrom"]}).dropna())
+    genes = pd.concat(tables).drop_duplicates().set_index("name")
+    if genes.empty:
+        message = f"{gtf} has no lines of the kind 'gene' with gene_id or gene_name; is it a GTF file?"
+        raise ValueError(message)
+    return genes
+
+
+def base_chromosome(chromosome: pd.Series) -> pd.Series:
+    """Chromosome that a contig belongs to, in capitals: ``"Y"`` for ``"Y_KI270740v1_random"``."""
+    return chromosome.str.replace(r"[_-].*", "", regex=True).str.upper()
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_float_dtype(column.dtype):  # whole numbers that became 1.0 because of missing ones
+        column = column.astype("Int64")
+    text = column.astype("string")
+    return text.mask(text.str.lower().isin(["", "na", "nan", "none", "unknown"]))
+
+
+def _without_version(names: pd.Series) -> pd.Series:
+    """Ensembl ids without version, other names as they are."""
+    return names.str.replace(r"^(ENS[A-Z]*\d+)\.\d+(_PAR_Y)?$", r"\1", regex=True)
