@@ -96,7 +96,7 @@ def test_parsed_intervals_are_left_as_they_are():
     ("intervals", "message"),
     [
         pytest.param(["chr1:1-2", "GAPDH"], r"1 of 2 .*'GAPDH'.*position 1.*chr1:100-200", id="gene"),
-        pytest.param(["chr1:1-2", None], "1 of 2 .*None", id="missing-name"),
+        pytest.param(["chr1:1-2", None], "1 of 2 .*(None|nan)", id="missing-name"),
         pytest.param(["1-2"], "'1-2'", id="no-chromosome"),
         pytest.param(["chr1:1"], "'chr1:1'", id="one-number"),
         pytest.param(["chr1--5-10"], "'chr1--5-10'", id="negative-with-hyphens"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
-Intervals = pd.DataFrame | pd.Series | pd.Index | np.ndarray | Sequence[str]
+Intervals: TypeAlias = pd.DataFrame | pd.Series | pd.Index | np.ndarray | Sequence[str]
 """What :func:`parse_intervals` reads: a table with coordinates, or names."""
 
 # R writes 100000 as 1e+05, and browsers write 100,000: both turn up in peak names.
@@ -60,7 +61,7 @@ def parse_intervals(names_or_frame: Intervals, *, one_based: bool = False) -> pd
     ValueError
         If a name is not understood, a coordinate is missing, negative or not a whole number, or an interval is empty.
     """
-    if isinstance(names_or_frame, str | bytes):
+    if isinstance(names_or_frame, str):
         message = f"names_or_frame must be a list of names or a table, got the single text {names_or_frame!r}."
         raise TypeError(message)
     if isinstance(names_or_frame, pd.DataFrame):
@@ -135,7 +136,9 @@ def _coordinate_columns(frame: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _split_names(names: pd.Index, *, columns: list[object] | None = None) -> pd.DataFrame:
-    parts = pd.Series(names.astype(str), dtype=object).str.extract(_NAME)
+    matches = (_NAME.match(str(name)) for name in names)
+    found = [match.groups() if match else (None, None, None) for match in matches]
+    parts = pd.DataFrame(found, columns=["chrom", "start", "end"], dtype=object)
     hint = "expected names such as chr1:100-200, chr1-100-200 or chr1_100_200"
     if columns is not None:
         hint += f", or the columns chrom, start and end; the table has the columns {columns[:10]}"
