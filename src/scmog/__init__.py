@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from scmog import cli, data, datasets, metrics, model, module, nn, pl, pp, train
+from scmog import cli, data, datasets, genomics, metrics, model, module, nn, pl, pp, train
 
 __version__ = version("scmog")
 
-__all__ = ["cli", "data", "datasets", "metrics", "model", "module", "nn", "pl", "pp", "train"]
+__all__ = ["cli", "data", "datasets", "genomics", "metrics", "model", "module", "nn", "pl", "pp", "train"]
