@@ -8,7 +8,7 @@
 Each run (data, split, direction, method, seed) is a process of its own with one thread, so that its peak memory is its
 own; its rows are appended to ``results/first_run.csv``. Splits are drawn with seed 0 and shared by all methods and
 seeds. To save time the paper's and the authors' presets pre-train for at most 20 epochs instead of 200, and train
-RNA->ATAC for at most 40 instead of 500.
+RNA->ATAC for at most 40 instead of 500. Seconds per epoch are of a busy machine: compare them within a row only.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Translator(nn.Module):
         self.decoder = _make_decoder(self.target, n_output, config, n_batch)
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
-        self.register_buffer("open_cut", torch.tensor(float("nan"), dtype=torch.float64))
+        self.register_buffer("open_cut", torch.tensor(float("nan")))
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
         """Parameters of the target's likelihood for transformed input ``x``, ``(n_cells, n_input)``."""

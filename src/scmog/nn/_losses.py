@@ -133,10 +133,14 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     # what counts of a million multiply
     loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS)) + target * torch.log1p(dispersion / (mean + _NB_EPS))
     at = target.nonzero(as_tuple=True)
-    x, theta = target[at].double(), dispersion[at].double()
+    x, theta = _precise(target[at]), _precise(dispersion[at])
     gamma_terms = torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)
     loss = loss.index_put(at, gamma_terms.to(loss.dtype), accumulate=True)
     return _reduce(loss, reduction, cell="mean")
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values if values.device.type == "mps" else values.double()  # Apple's GPUs have no double precision
 
 
 def mse_loss(prediction: Tensor, target: Tensor, *, reduction: Reduction) -> Tensor:

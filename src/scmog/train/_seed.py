@@ -14,7 +14,8 @@ import torch
 def seeded(seed: int) -> Iterator[None]:
     """Run a block with all random generators set to ``seed``; afterwards they are as they were before."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    # all GPUs by name: otherwise PyTorch asks on hosts with several whether that is meant
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)
