@@ -81,7 +81,7 @@ def lift_over(intervals: Intervals, chain_file: str | PathLike[str], *, min_matc
     if len(table) and not any(lookups.values()):
         message = (
             f"chain_file {str(chain_file)!r} has none of the chromosomes {list(lookups)[:5]}; it lifts from "
-            f"{sorted(chains)[:5]}. Is it the chain of another species?"
+            f"{sorted(chains.keys())[:5]}. Is it the chain of another species?"
         )
         raise ValueError(message)
     rows = zip(table["chrom"], table["start"].tolist(), table["end"].tolist(), strict=True)
@@ -106,7 +106,7 @@ def _read_chains(path: Path) -> Any:
     except ValueError as error:
         message = f"chain_file {str(path)!r} cannot be read as a chain file: {error}."
         raise ValueError(message) from error
-    if not len(chains):
+    if not chains.keys():
         message = f"chain_file {str(path)!r} holds no chain."
         raise ValueError(message)
     return chains
@@ -114,10 +114,10 @@ def _read_chains(path: Path) -> Any:
 
 def _lookup(chains: Any, chrom: str) -> Callable[[int], list[_Hit]] | None:
     """Where a base of the chromosome goes; the chain may name chromosomes with or without ``chr``."""
-    for name in (chrom, "MT" if chrom == "chrM" else chrom):
-        if name in chains:
-            return chains[name].__getitem__
-    return None
+    known = {str(name): name for name in chains.keys()}
+    bare = chrom.removeprefix("chr")
+    found = next((known[name] for name in (chrom, bare, "MT" if bare == "M" else bare) if name in known), None)
+    return None if found is None else chains[found].__getitem__
 
 
 def _lift(
