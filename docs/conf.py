@@ -51,6 +51,7 @@ autodoc_member_order = "bysource"
 default_role = "literal"
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
+typehints_document_rtype_none = False  # "Returns None" would be put in the middle of the last section
 typehints_defaults = "braces"
 always_use_bars_union = True
 suppress_warnings = [
