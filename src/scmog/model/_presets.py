@@ -76,7 +76,7 @@ AUTHORS = Preset(
     max_epochs=500,
 )
 
-# What measured best so far; docs/user_guide/method.md has the effects that were measured one by one.
+# What measured best so far; docs/user_guide/method.md has first looks at single settings.
 DEFAULT = Preset(
     module=ModuleConfig(
         n_hidden_atac_decoder=(64, 128),
