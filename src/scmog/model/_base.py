@@ -16,11 +16,13 @@ from mudata import MuData
 from scvi.data import AnnDataManager
 from scvi.model.base import BaseModelClass
 
-from scmog._modalities import MODALITIES
+from scmog._modalities import MODALITIES, Direction
 from scmog.data import PartialMuDataManager, Split, find_modalities
 from scmog.model._directions import check_mudata
+from scmog.model._presets import Preset
 from scmog.model._registry import TrainingRegistry, make_fields
-from scmog.model._training_set import cells_hash
+from scmog.model._training_set import cells_hash, check_whole
+from scmog.module import ModuleConfig, SCMOGModule
 
 
 class RegisteredModel(BaseModelClass):
@@ -32,7 +34,23 @@ class RegisteredModel(BaseModelClass):
         MuData that was registered with :meth:`setup_mudata`.
     registry
         Registry of a saved model.
+
+    Attributes
+    ----------
+    directions
+        Pairs of source and target that the model translates.
+    baselines_
+        Fitted baselines of each direction, by its name.
     """
+
+    module: SCMOGModule
+    directions: tuple[Direction, ...]
+    baselines_: dict[str, Any]
+    seed_: int | None
+    model_id_: str | None
+    _preset: Preset
+    _module_config: ModuleConfig
+    _module_cls = SCMOGModule
 
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None) -> None:
         super().__init__(adata, registry)
@@ -168,3 +186,41 @@ class RegisteredModel(BaseModelClass):
                 message = f"{str(dir_path)!r} does not hold a complete saved model ({type(error).__name__}: {error})."
                 raise ValueError(message) from error
         return model
+
+    @property
+    def _modalities(self) -> list[str]:
+        """Modalities that take part in a direction."""
+        return list(dict.fromkeys(modality for direction in self.directions for modality in direction))
+
+    @property
+    def _median_total(self) -> float:
+        """Library size to which RNA is normalised; of no meaning without RNA."""
+        return self.module.median_total
+
+    def _new_module(self) -> SCMOGModule:
+        """A module of the training data's sizes, with random weights."""
+        registry = self.training_registry
+        return self._module_cls(
+            {modality: len(names) for modality, names in registry.var_names.items()},
+            self.directions,
+            n_batch=len(registry.batches),
+            config=self._module_config,
+        )
+
+    def _require_trained(self) -> None:
+        """Raise RuntimeError unless the model is trained."""
+        self._check_if_trained(warn=False, message="The model is not trained: call model.train() first.")
+
+    def _own_or(self, query: MuData | AnnData | None) -> MuData | AnnData:
+        """The query, or else the model's own data."""
+        if query is None and self.adata is None:
+            message = "the model has no data of its own (loaded with adata=False); pass the cells."
+            raise ValueError(message)
+        return self.adata if query is None else query
+
+    def _block_size(self, batch_size: int | None) -> int:
+        """Cells per block of generation: the user's number, or else the preset's."""
+        if batch_size is None:
+            return self._preset.batch_size
+        check_whole("batch_size", batch_size, 1)
+        return batch_size

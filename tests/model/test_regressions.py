@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from mudata import MuData
 
 import scmog
-from scmog.model import SCMOG, _scmog
+from scmog.model import SCMOG, _training_mixin
 
 _ATAC = {"source": "rna", "target": "atac"}
 
@@ -30,7 +30,7 @@ def test_a_model_whose_first_training_failed_is_not_trained(paired, make_model, 
         message = "out of memory"
         raise MemoryError(message)
 
-    monkeypatch.setattr(_scmog, "fit_open_cuts", fail)
+    monkeypatch.setattr(_training_mixin, "fit_open_cuts", fail)
     with pytest.raises(MemoryError):
         model.train(**quick)
     assert not model.is_trained

@@ -1,0 +1,201 @@
+"""Generation of missing modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from anndata import AnnData
+from mudata import MuData
+
+from scmog._modalities import Direction, direction_name
+from scmog.model._base import RegisteredModel
+from scmog.model._directions import add_modalities, check_mudata, directions_for, only_direction, output_keys
+from scmog.model._generation import encode, generate_modality
+from scmog.model._output import Thresholding, resolve_threshold
+from scmog.model._query import Query
+from scmog.model._store import check_store
+
+
+class GenerationMixin(RegisteredModel):
+    """Generated modalities and latent representations of queries."""
+
+    def generate(
+        self,
+        mdata: MuData | None = None,
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        key_added: str | None = None,
+        threshold: float | str | None = "density",
+        score: str = "probability",
+        batch_size: int | None = None,
+        store: str | Path | None = None,
+    ) -> None:
+        """Write generated modalities into ``mdata.mod``, as ``<target>_generated``.
+
+        Runs every direction of the model whose source is measured in ``mdata``. A modality that scmog generated earlier
+        is overwritten; a measured one never. On any error ``mdata`` is left as it was.
+
+        The features have the names of the target's. With the measured target in the same MuData the *global*
+        ``mdata.var_names`` then hold each name twice: take features from the modality,
+        ``mdata["atac_generated"][:, names]``.
+
+        Parameters
+        ----------
+        mdata
+            Cells with at least one source modality; default the training data.
+        source, target
+            Run only the directions with this source or target.
+        key_added
+            Name of the new modality instead of ``<target>_generated``; for one direction at a time.
+        threshold, score, batch_size
+            See :meth:`get_generated`.
+        store
+            Write the new modality block by block to this ``.h5ad`` or ``.zarr``, which must not exist, and leave a
+            modality in ``mdata.mod`` whose matrices stay on disk; for one direction at a time. Such a MuData can be
+            written; for ``mdata.copy()`` read the modality into memory first.
+
+        Raises
+        ------
+        TypeError
+            If ``mdata`` is an AnnData: use :meth:`get_generated`.
+        ValueError
+            If ``mdata`` is a view, has no source, two directions lead to one target, or a measured modality would be
+            overwritten; otherwise as in :meth:`get_generated`.
+        """
+        self._require_trained()
+        mdata = self._own_or(mdata)
+        check_mudata(mdata, hint="Use get_generated(adata, ...) for the AnnData of a source.")
+        registry = self.training_registry
+        directions = directions_for(mdata, self.directions, registry, source=source, target=target)
+        keys = output_keys(mdata, directions, key_added=key_added, store=store)
+        if store is not None:
+            check_store(Path(store))
+        thresholds = {direction: self._thresholding(direction, threshold, score) for direction in directions}
+        generated = {
+            key: self._generate(
+                Query(mdata, [direction[0]], registry), direction, thresholds[direction], batch_size, store=store
+            )
+            for key, direction in keys.items()
+        }
+        add_modalities(mdata, generated)
+
+    def get_generated(
+        self,
+        query: MuData | AnnData | None = None,
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        threshold: float | str | None = "density",
+        score: str = "probability",
+        batch_size: int | None = None,
+        indices: Sequence[int] | np.ndarray | None = None,
+    ) -> AnnData:
+        """Generate one modality and return it; nothing is written.
+
+        Parameters
+        ----------
+        query
+            MuData, or the AnnData of the source; default the training data. Views are fine.
+        source, target
+            The direction; may be left out where only one is possible.
+        threshold
+            For ATAC: what is called open. ``"density"``, one cut on the calibrated probability, at which the training
+            cells have as many open peaks as measured; ``"paper"``, 0.1 on the raw sigmoid (paper section 4); a number,
+            that cut on ``score``; None, no cut. For other targets leave it out.
+        score
+            For ATAC: ``"probability"``, calibrated (focal training distorts probabilities in a known way), or
+            ``"raw"``, the sigmoid itself.
+        batch_size
+            Cells per block; default the preset's. Does not change the result.
+        indices
+            Cells of the query; default all.
+
+        Returns
+        -------
+        AnnData ``(n_cells, n_features)``, with ``.obs["scmog_zero_counts"]`` true where the source had no counts.
+
+        - ATAC: ``.X`` = 0/1 CSR and, in a layer named after the score, the scores of the same entries; dense scores if
+          ``threshold=None``.
+        - RNA: ``.X`` = negative binomial mean at the median library size of the training cells, dense.
+        - protein: ``.X`` = centred log-ratio over the proteins of the cell, dense.
+
+        ``.uns["scmog"]`` states unit, direction, model, seed and versions.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        ValueError
+            If the direction is unknown or ambiguous, its source is not in the query, features are missing or in another
+            order, values are not raw counts, or ``threshold`` or ``score`` make no sense.
+        """
+        query_, direction = self._single(query, source, target, indices)
+        return self._generate(query_, direction, self._thresholding(direction, threshold, score), batch_size)
+
+    def get_latent_representation(
+        self,
+        query: MuData | AnnData | None = None,
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        batch_size: int | None = None,
+        indices: Sequence[int] | np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Latent representation of one direction; nothing is written.
+
+        Parameters
+        ----------
+        query, source, target, batch_size, indices
+            As in :meth:`get_generated`.
+
+        Returns
+        -------
+        ``(n_cells, n_latent)``, float32.
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            As in :meth:`get_generated`.
+        """
+        query_, direction = self._single(query, source, target, indices)
+        return encode(self.module, query_, direction, batch_size=self._block_size(batch_size))
+
+    def _single(
+        self, query: MuData | AnnData | None, source: str | None, target: str | None, indices: Any
+    ) -> tuple[Query, Direction]:
+        """The only direction that fits, and the query registered for it."""
+        self._require_trained()
+        query = self._own_or(query)
+        registry = self.training_registry
+        direction = only_direction(directions_for(query, self.directions, registry, source=source, target=target))
+        return Query(query, [direction[0]], registry, indices), direction
+
+    def _thresholding(self, direction: Direction, threshold: float | str | None, score: str) -> Thresholding | None:
+        cut = self.module.translator(direction_name(direction)).open_cut
+        return resolve_threshold(direction[1], threshold, score, density_cut=float(torch.sigmoid(cut)))
+
+    def _generate(
+        self,
+        query: Query,
+        direction: Direction,
+        thresholding: Thresholding | None,
+        batch_size: int | None,
+        *,
+        store: str | Path | None = None,
+    ) -> AnnData:
+        return generate_modality(
+            self.module,
+            query,
+            direction,
+            thresholding=thresholding,
+            features=self.training_registry.var_names[direction[1]],
+            batch_size=self._block_size(batch_size),
+            store=store,
+            model_id=str(self.model_id_),
+            seed=int(self.seed_ or 0),
+        )

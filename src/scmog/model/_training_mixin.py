@@ -1,0 +1,171 @@
+"""Training of the model."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from typing import Any
+
+from scvi import settings
+
+# scvi-tools exports this helper, which all of its models use, under a private name only (1.4.2 and 1.5.1)
+from scvi.model._utils import use_distributed_sampler
+
+from scmog.model._base import RegisteredModel
+from scmog.model._registry import TrainingRegistry
+from scmog.model._training_set import (
+    check_shuffled_reading,
+    check_whole,
+    choose_split,
+    fit_baselines,
+    fit_inputs,
+    fit_open_cuts,
+    kept_on_failure,
+    make_splitter,
+    resolve_seed,
+)
+from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, seeded, trainer_options
+
+
+class TrainingMixin(RegisteredModel):
+    """Two-stage training: critic pre-training, then the supervised loss of each direction."""
+
+    _training_plan_cls = SCMOGTrainingPlan
+    _train_runner_cls = SCMOGTrainRunner
+
+    def train(
+        self,
+        max_epochs: int | None = None,
+        *,
+        n_epochs_pretrain: int | None = None,
+        split_key: str | None = None,
+        train_size: float | None = None,
+        validation_size: float | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        early_stopping: bool = True,
+        seed: int | None = None,
+        refit: bool = False,
+        accelerator: str = "auto",
+        devices: int | list[int] | str = "auto",
+        datasplitter_kwargs: dict[str, Any] | None = None,
+        plan_kwargs: dict[str, Any] | None = None,
+        **trainer_kwargs: Any,
+    ) -> None:
+        """Train: critic pre-training, then supervised training; the best weights of each direction are kept.
+
+        The first call draws the weights from ``seed`` and fits the input statistics on the training cells. Later calls
+        continue from the weights, on the same split, without pre-training unless it is asked for, and keep the best
+        weights of their own epochs. If a call fails, a trained model is left as it was.
+
+        Parameters
+        ----------
+        max_epochs
+            Most epochs of supervised training, for all directions; pre-training comes on top. Default: the preset's,
+            which may depend on the target and on the number of cells.
+        n_epochs_pretrain
+            Most epochs of pre-training. Default: the preset's in the first call, 0 in later ones.
+        split_key
+            Column of the global obs, or of a modality's, with ``train``, ``validation`` and, optionally, ``test``.
+        train_size, validation_size
+            Shares of cells, drawn at random; default 0.9 and the rest, which leaves no test cells. Not together with
+            ``split_key``.
+        batch_size
+            Cells per mini-batch; default the preset's.
+        lr
+            Learning rate of the supervised training; default the preset's.
+        early_stopping
+            Stop a direction when its validation loss no longer falls.
+        seed
+            Seed of weights, split, shuffling and dropout; default ``scvi.settings.seed``, else 0. Global random states
+            are left as they were. The same seed gives the same weights, bit for bit, on the same CPU.
+        refit
+            Allow another split than before: input statistics and densities are fitted anew on its training cells.
+        accelerator, devices
+            As in every scvi-tools model.
+        datasplitter_kwargs
+            For :class:`scvi.dataloaders.DataSplitter`, e.g. ``num_workers``.
+        plan_kwargs
+            Single settings of :class:`scmog.train.PlanConfig` that differ from the preset.
+        **trainer_kwargs
+            For :class:`scvi.train.Trainer`, e.g. ``strategy``, ``callbacks``, ``enable_progress_bar=False``.
+
+        Raises
+        ------
+        KeyError
+            If no obs has ``split_key``.
+        ValueError
+            If the model has no data with all its modalities, the split is wrong, or differs from the earlier one.
+        TypeError
+            If a setting is unknown.
+        """
+        self._check_trainable()
+        overrides = {**(plan_kwargs or {}), **({} if lr is None else {"lr": lr})}
+        seed, first = resolve_seed(seed), not self.is_trained_
+        split = choose_split(
+            self.adata,
+            split_key=split_key,
+            train_size=train_size,
+            validation_size=validation_size,
+            seed=seed,
+            earlier=self._earlier_split,
+            trained=self.is_trained_,
+            refit=refit,
+        )
+        if not len(split.validation):
+            message = "No validation cells: all epochs are run (no early stopping) and the last weights are kept."
+            warnings.warn(message, UserWarning, stacklevel=settings.warnings_stacklevel)
+        if n_epochs_pretrain is None:
+            n_epochs_pretrain = self._preset.n_epochs_pretrain if first else 0
+        max_epochs, config = self._preset.schedule(len(split.train), max_epochs=max_epochs, plan_kwargs=overrides)
+        batch_size = self._preset.batch_size if batch_size is None else batch_size
+        check_whole("max_epochs", max_epochs, 1)
+        check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
+        check_whole("batch_size", batch_size, 2)
+        with seeded(seed), kept_on_failure(self):
+            if first:
+                self.module = self._new_module()
+                self.seed_, self.model_id_ = seed, str(uuid.uuid4())
+            if first or refit:
+                fit_inputs(self.module, self.adata_manager, split.train, batch_size)
+            if first:
+                self.module.start_at_average()
+            plan = self._training_plan_cls(
+                self.module,
+                n_epochs_pretrain=n_epochs_pretrain,
+                max_epochs=max_epochs,
+                early_stopping=early_stopping and len(split.validation) > 0,
+                config=config,
+            )
+            splitter = make_splitter(
+                self.adata_manager,
+                split,
+                self._modalities,
+                batch_size=batch_size,
+                distributed_sampler=use_distributed_sampler(trainer_kwargs.get("strategy")),
+                **(datasplitter_kwargs or {}),
+            )
+            self.module.train()  # scvi-tools leaves a module in eval mode; Lightning does not switch it back
+            self._train_runner_cls(
+                self,
+                training_plan=plan,
+                data_splitter=splitter,
+                max_epochs=n_epochs_pretrain + max_epochs,
+                accelerator=accelerator,
+                devices=devices,
+                **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
+            )()
+            self.cells_hash_ = self._cells_hash()
+            fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
+            self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
+
+    def _check_trainable(self) -> None:
+        if self.adata is None:
+            message = "the model has no data; load it with load(path, adata=mdata) to train on."
+            raise ValueError(message)
+        present = list(TrainingRegistry(self.adata_manager.registry).names)
+        lacking = sorted(set(self._modalities) - set(present))
+        if lacking:
+            message = f"training needs the measured modalities {self._modalities}; the data lack {lacking}."
+            raise ValueError(message)
+        check_shuffled_reading(self.adata_manager, self._modalities)
