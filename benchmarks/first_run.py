@@ -13,23 +13,17 @@ RNA->ATAC for at most 40 instead of 500. Seconds per epoch are of a busy machine
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import resource
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from real_data import load
+from resume import main
 
-RESULTS = Path(__file__).parent / "results"
-TABLE = RESULTS / "first_run.csv"
-SPLIT_SEED = 0
+TABLE = Path(__file__).parent / "results" / "first_run.csv"
 KEYS = ["data", "split", "direction", "method", "seed"]
 
 # most epochs (pre-training, supervised) of the paper's and the authors' presets, by direction
@@ -58,60 +52,6 @@ def all_runs() -> list[dict]:
     ]
     slow = [("rna_to_atac", "paper"), ("rna_to_atac", "authors")]  # pre-training with the full critic of all peaks
     return sorted(runs, key=lambda run: ((run["direction"], run["method"]) in slow, run["seed"]))
-
-
-# ---------------------------------------------------------------------------------------------- one run
-def load(data: str, split: str):
-    """Paired MuData with ``obs["split"]``."""
-    import mudata
-
-    folder = Path(os.environ["SCMOG_DATA"])
-    if data == "snare":
-        mdata = mudata.read_h5mu(folder / "snareseq_mouse_cortex_10309.h5mu")
-        rna, atac = mdata["rna"], mdata["atac"]
-        cells = np.asarray((rna.X > 0).sum(axis=1)).ravel() >= 50
-        open_in = np.asarray((atac.X[cells] > 0).sum(axis=0)).ravel()
-        peaks = (open_in >= 5) & (open_in <= 0.1 * cells.sum())  # paper section 4
-        mdata = mudata.MuData({"rna": rna[cells].copy(), "atac": atac[cells][:, peaks].copy()})
-    elif data == "pbmc10k":
-        mdata = mudata.read_h5mu(folder / "citeseq_pbmc10k_10x_hvg1000.h5mu")
-    else:
-        mdata = mudata.read_h5mu(folder / "reapseq_pbmc_7488.h5mu")
-    mdata.obs["split"] = split_labels(mdata, split)
-    return mdata
-
-
-def split_labels(mdata, split: str) -> np.ndarray:
-    """``train``, ``validation`` or ``test`` for each cell."""
-    rng = np.random.default_rng(SPLIT_SEED)
-    labels = np.full(mdata.n_obs, "train", dtype=object)
-    if split == "random":
-        order = rng.permutation(mdata.n_obs)
-        tenth = mdata.n_obs // 10
-        labels[order[:tenth]], labels[order[tenth : 2 * tenth]] = "test", "validation"
-    elif split == "leiden":  # paper section 4: of the larger clusters one validates, one tests; resolution of the code
-        clusters = leiden_clusters(mdata["rna"])
-        largest = pd.Series(clusters).value_counts().index
-        labels[clusters == largest[0]], labels[clusters == largest[1]] = "validation", "test"
-    else:
-        run = mdata["rna"].obs["batch"].astype(str).to_numpy()
-        labels[run == "s4"] = "test"
-        training = rng.permutation(np.flatnonzero(run == "s5"))
-        labels[training[: len(training) // 10]] = "validation"
-    return labels.astype(str)
-
-
-def leiden_clusters(rna) -> np.ndarray:
-    """Leiden clusters of log-normalised RNA: PCA 50, 15 neighbours, resolution 1.5."""
-    import scanpy as sc
-
-    copy = rna.copy()
-    sc.pp.normalize_total(copy)
-    sc.pp.log1p(copy)
-    sc.pp.pca(copy, n_comps=50)
-    sc.pp.neighbors(copy, n_neighbors=15)
-    sc.tl.leiden(copy, resolution=1.5, flavor="igraph", n_iterations=2, random_state=0, directed=False)
-    return copy.obs["leiden"].to_numpy()
 
 
 def run_one(data: str, split: str, direction: str, method: str, seed: int) -> list[dict]:
@@ -176,33 +116,6 @@ def _mean(values: list[float]) -> float:
     return round(float(np.mean(values)), 2) if values else float("nan")
 
 
-# ---------------------------------------------------------------------------------------------- all runs
-def run_missing(jobs: int, only: list[str]) -> None:
-    """Run what is not in the table yet, each run in a child process."""
-    done = set()
-    if TABLE.exists():
-        done = set(pd.read_csv(TABLE)[KEYS].astype(str).itertuples(index=False, name=None))
-    runs = [run for run in all_runs() if tuple(str(run[key]) for key in KEYS) not in done]
-    runs = [run for run in runs if all(word in map(str, run.values()) for word in only)]
-    print(f"{len(runs)} runs to do")
-    with ThreadPoolExecutor(jobs) as pool:
-        for run, message in zip(runs, pool.map(_run_child, runs), strict=True):
-            print(*run.values(), message, flush=True)
-
-
-def _run_child(run: dict) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", __file__, "--one", json.dumps(run)]
-    child = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if child.returncode:
-        return f"FAILED\n{child.stderr[-2000:]}"
-    rows = json.loads(child.stdout.splitlines()[-1])
-    frame = pd.DataFrame(rows)
-    frame.to_csv(TABLE, mode="a", header=not TABLE.exists(), index=False)
-    feature = next(row["value"] for row in rows if row["axis"] == "feature" and row["method"] == run["method"])
-    return f"per-feature {feature:.4f}"
-
-
 def report() -> str:
     """Markdown table: mean over seeds, standard deviation where there are several."""
     table = pd.read_csv(TABLE)
@@ -239,22 +152,5 @@ def _spread(values: pd.Series) -> str:
     return f"{values.mean():.4f}{deviation}"
 
 
-def main() -> None:
-    """Run what is missing and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, one thread each")
-    parser.add_argument("--only", action="append", default=[], help="run only where a key has this value; repeatable")
-    parser.add_argument("--report", action="store_true", help="do not run anything")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(run_one(**json.loads(arguments.one))))
-        return
-    RESULTS.mkdir(exist_ok=True)
-    if not arguments.report:
-        run_missing(arguments.jobs, arguments.only)
-    (RESULTS / "first_run.md").write_text(report())
-
-
 if __name__ == "__main__":
-    main()
+    main(__file__, TABLE, all_runs(), run_one, report)
