@@ -20,6 +20,10 @@ def table(trained):
     return trained.evaluate(split="test")
 
 
+def as_dense(matrix):
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
 def value(table, direction, axis, model="scmog", column="value"):
     rows = table[(table.direction == direction) & (table.axis == axis) & (table.model == model)]
     assert len(rows) == 1
@@ -173,3 +177,33 @@ def test_learnable_targets_are_learnt(make_model):
     assert value(table, "rna_to_atac", "feature") > 0.55
     assert value(table, "atac_to_rna", "feature") > 0.1
     assert value(table, "rna_to_protein", "feature") > 0.4
+
+
+def test_measured_proteins_are_scored_on_their_own_scale(trained, paired):
+    """The centred log-ratio is over the proteins that were measured; empty columns must not shift it."""
+    proteins = paired["protein"]
+    absent = np.arange(proteins.n_vars) < 2
+    logs = np.log1p(as_dense(proteins.X)[:, ~absent])
+    generated = trained.get_generated(paired, target="protein").X[:, ~absent]
+    centred = [values - values.mean(axis=1, keepdims=True) for values in (logs, generated)]
+    proteins.X = proteins.X * ~absent if isinstance(proteins.X, np.ndarray) else proteins.X.multiply(~absent).tocsr()
+    proteins.var["scmog_missing"] = absent
+    scores = trained.evaluate(paired, directions=[("rna", "protein")])
+    assert value(scores, "rna_to_protein", "flat") == pytest.approx(pearsonr(*map(np.ravel, centred))[0], abs=1e-5)
+
+
+def test_measured_genes_are_scored_on_the_scale_of_training(trained, paired):
+    """The size of a cell is that of its measured genes, of which the median library has its share."""
+    genes = paired["rna"]
+    absent = np.arange(genes.n_vars) < 10
+    average = trained.module.representation("rna").average.numpy()
+    size = trained.module.median_total * average[~absent].sum() / average.sum()
+    counts = as_dense(genes.X)[:, ~absent]
+    truth = np.log1p(counts / counts.sum(axis=1, keepdims=True) * size)
+    generated = np.log1p(trained.get_generated(paired, source="atac", target="rna").X[:, ~absent])
+    genes.X = genes.X.multiply(~absent).tocsr()
+    genes.var["scmog_missing"] = absent
+    scores = trained.evaluate(paired, directions=[("atac", "rna")])
+    assert value(scores, "atac_to_rna", "flat") == pytest.approx(
+        pearsonr(truth.ravel(), generated.ravel())[0], abs=1e-5
+    )

@@ -44,6 +44,19 @@ def predicted_values(modality: str, generated: np.ndarray) -> np.ndarray:
     return np.log1p(generated) if modality == "rna" else generated
 
 
+def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.ndarray:
+    """Predictions of the features that were measured; those of proteins are centred over them, as the truth is."""
+    if absent is None:
+        return values
+    values = values[:, ~absent]
+    return values - values.mean(axis=1, keepdims=True) if modality == "protein" else values
+
+
+def library_share(average: np.ndarray, missing: np.ndarray | None) -> float:
+    """Share of the average library, ``(n_features,)``, that the features that are not missing make up."""
+    return 1.0 if missing is None else float(average[~missing].sum() / average.sum())
+
+
 class Baselines:
     """Training mean and ridge of one direction, fitted on the training cells and kept in the model file.
 
@@ -89,10 +102,15 @@ class Baselines:
         Features that are ``missing``, boolean ``(n_source,)``, enter as average, as they do in the model; ``share`` is
         that of the library size which the others make up in training.
         """
-        x = self._features(source, share)
-        if missing is not None:
-            average = np.where(missing, self.ridge.state()["source_mean"], 0).astype(np.float32)
-            x = np.where(missing, average, x.toarray() if sparse.issparse(x) else x)
+        if missing is None:
+            x = self._features(source)
+        else:
+            average = self.ridge.state()["source_mean"]
+            measured = self._features(source, share)
+            x = np.where(missing, average, measured.toarray() if sparse.issparse(measured) else measured)
+            if self.source == "protein":  # the centre is that of the measured proteins, not of the empty columns
+                x[:, ~missing] = clr(source[:, ~missing]) + average[~missing].mean()
+            x = x.astype(np.float32)
         return {"training mean": self.mean.predict(x), "ridge": self.ridge.predict(x)}
 
     def state(self) -> dict[str, Any]:
@@ -136,14 +154,14 @@ def score_direction(
     blocks = generate_blocks(module, query, direction, score="probability", batch_size=batch_size)
     predictions = {"scmog": predicted_values(target, np.concatenate(list(blocks)))}
     if baselines is not None:
-        missing = query.missing("cpu")
-        average = module.representation(source).average.cpu()
-        share = 1.0 if missing is None else float(average[~missing].sum() / average.sum())
-        mask = None if missing is None else missing.numpy()
-        predictions |= Baselines.from_state(baselines).predict(query.counts(source), mask, share)
-    measured = query.measured(target)  # features that an alignment added have no truth
-    truth = target_values(target, query.counts(target), module.median_total)[:, measured]
-    return score_table(name, target, truth, {key: values[:, measured] for key, values in predictions.items()})
+        absent = query.absent(source)
+        share = library_share(module.representation(source).average.cpu().numpy(), absent)
+        predictions |= Baselines.from_state(baselines).predict(query.counts(source), absent, share)
+    absent = query.absent(target)  # what an alignment added has no truth
+    share = library_share(module.representation(target).average.cpu().numpy(), absent)
+    counts = query.counts(target) if absent is None else query.counts(target)[:, ~absent]
+    truth = target_values(target, counts, module.median_total * share)
+    return score_table(name, target, truth, {key: without(absent, target, x) for key, x in predictions.items()})
 
 
 def score_table(

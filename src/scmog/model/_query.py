@@ -98,10 +98,9 @@ class Query:
         mask = self._missing[self.modalities[0]]
         return None if mask is None else torch.as_tensor(mask, device=device)
 
-    def measured(self, modality: str) -> np.ndarray | slice:
-        """Index of the features of a modality that were measured."""
-        mask = self._missing[modality]
-        return slice(None) if mask is None else np.flatnonzero(~mask)
+    def absent(self, modality: str) -> np.ndarray | None:
+        """Features of a modality that were not measured, boolean ``(n_features,)``; None if all were."""
+        return self._missing[modality]
 
     def zero_counts(self) -> np.ndarray:
         """Whether each cell has no counts at all in the first modality, ``(n_cells,)``."""
