@@ -97,7 +97,8 @@ def align_features(
     min_fraction
         Least share of the shorter of two peaks that is covered, from 0 to 1.
     min_matched
-        Least share of the model's features that must be found, from 0 to 1.
+        Least share of the model's features that must be found, from 0 to 1. Of a MuData, a modality that the model only
+        generates may have fewer, unless ``modality`` names it.
     warn_below
         Share of the model's features below which a warning is given.
 
@@ -115,9 +116,9 @@ def align_features(
     KeyError
         If the layer that the model reads does not exist.
     ValueError
-        If fewer than ``min_matched`` of the model's features are found, or none; the query has none of the model's
-        modalities; it is not clear which modality an AnnData is; peaks do not fit ``build``; ``protein_names`` names
-        unknown proteins; or an argument is out of range.
+        If fewer than ``min_matched`` of the features of a modality that the model reads are found, or none of any; the
+        query has none of the model's modalities; it is not clear which modality an AnnData is; peaks do not fit
+        ``build``; ``protein_names`` names unknown proteins; or an argument is out of range.
 
     Warns
     -----
@@ -149,11 +150,12 @@ def align_features(
     if not isinstance(query, MuData):
         message = f"query must be a MuData, or the AnnData of one modality, got {type(query).__name__}."
         raise TypeError(message)
-    parts, reports = dict(query.mod), []
+    parts, reports, sources = dict(query.mod), [], {source for source, _ in model.directions}
     for name, key in registry.names.items():
         keys = [k for k in (key, *MODALITIES[name].aliases) if k in query.mod and not is_generated(query.mod[k])]
         if keys and modality in (None, name):
-            parts[keys[0]], report = _align(query.mod[keys[0]], name, registry, options)
+            strict = name in sources or name == modality
+            parts[keys[0]], report = _align(query.mod[keys[0]], name, registry, options, strict=strict)
             reports.append(report)
     if not reports:
         message = f"the query has none of the model's modalities {registry.names}; it has {list(query.mod)}."
@@ -173,7 +175,7 @@ def _only_modality(modality: str | None, model: Any) -> str:
 
 
 def _align(
-    adata: AnnData, modality: str, registry: Any, options: AlignmentOptions
+    adata: AnnData, modality: str, registry: Any, options: AlignmentOptions, *, strict: bool = True
 ) -> tuple[AnnData, ModalityAlignment]:
     layer = registry.layers[modality]
     counts = matrix_of(adata, modality, layer)
@@ -184,7 +186,7 @@ def _align(
     var, trained = var.iloc[measured], registry.features(modality)
     match = _MATCHERS.get(modality, match_names)(var, trained, options)
     report = ModalityAlignment.from_match(modality, match)
-    _check(report, options, names=(list(trained.index[:3]), list(var.index[:3])))
+    _check(report, options, names=(list(trained.index[:3]), list(var.index[:3])), strict=strict)
     selector = match.selector
     if len(measured) < adata.n_vars:
         rows = selector.tocoo()
@@ -196,17 +198,20 @@ def _align(
     return AnnData(**matrices, obs=adata.obs.copy(), var=_new_var(var, trained, match), uns=uns, **kept), report
 
 
-def _check(report: ModalityAlignment, options: AlignmentOptions, *, names: tuple[list[str], list[str]]) -> None:
-    """Log, warn or raise, each with the numbers."""
+def _check(
+    report: ModalityAlignment, options: AlignmentOptions, *, names: tuple[list[str], list[str]], strict: bool
+) -> None:
+    """Log, warn or raise, each with the numbers; only what the model reads as input must reach the least share."""
     text = " ".join([f"{report.summary}.", *report.notes])
-    if report.share < options.min_matched or report.matched == 0:
+    if report.matched == 0 or (strict and report.share < options.min_matched):
         message = (
             f"{text} At least {options.min_matched:.0%} are needed (min_matched); are the names of the same kind? The "
             f"model has {names[0]}, the query {names[1]}. Of a MuData, modality= aligns only one of several."
         )
         raise ValueError(message)
     if report.share < options.warn_below:
-        warnings.warn(f"{text} Predictions get worse with missing features.", UserWarning, stacklevel=4)
+        effect = "Predictions get worse with" if strict else "The model only generates this modality; no score counts"
+        warnings.warn(f"{text} {effect} missing features.", UserWarning, stacklevel=4)
     logger.info(text)
 
 

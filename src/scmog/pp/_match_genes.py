@@ -118,7 +118,7 @@ def _ignore_case(
     species = [guess_species(table) for table in features]
     same = species[0] is not None and species[0] == species[1]
     allowed = same if wanted is None else wanted
-    more = 0
+    more: set[int] = set()
     for theirs in query:
         for ours in model:
             found = _unambiguous(theirs, ours)
@@ -126,7 +126,7 @@ def _ignore_case(
             if allowed:
                 pairing.add("case", found[0][free], found[1][free])
             else:
-                more += int(free.sum())
+                more.update(found[1][free].tolist())
     notes = []
     if None not in species and not same:
         notes.append(
@@ -134,7 +134,7 @@ def _ignore_case(
             "replaced by their orthologs."
         )
     if more and wanted is None:
-        notes.append(f"{more} more names differ in case only; ignore_case=True would match them.")
+        notes.append(f"{len(more)} more names differ in case only; ignore_case=True would match them.")
     return tuple(notes)
 
 
