@@ -20,7 +20,7 @@ from scmog.pp._match import AlignmentOptions, Match, Pairing
 from scmog.pp._match_names import find, match_names
 
 _SHIFT = 1_000_000  # base pairs: far beyond a peak, and within the neighbourhood that makes a region rich in peaks
-# Model peaks met, over those met after a shift, measured: 0.8 to 1.3 for unrelated sets, 7 and more for related ones.
+# Model peaks met, over those met after a shift, measured: 0.9 to 1.5 for unrelated sets, 6 and more for related ones.
 _TIMES_CHANCE = 2
 
 
