@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from mudata import MuData
 
 from scmog.model import SCMOG
+from scmog.pp import AlignmentReport, align_features
 
 pytestmark = [
     pytest.mark.slow,
@@ -131,3 +132,45 @@ def test_full_feature_space_never_dense(tmp_path, store):
     first = model.get_generated(rna, target="atac", **({} if store else {"threshold": 0.9}))
     np.testing.assert_array_equal(generated[:40].X.toarray(), first.X.toarray())
     assert memory.grown < dense / 2, f"{memory.grown / 1e6:.0f} MB of {dense / 1e6:.0f} MB"
+
+
+def untrained(mdata: MuData) -> SCMOG:
+    SCMOG.setup_mudata(mdata)
+    return SCMOG(mdata, **_NARROW)
+
+
+def test_antibodies_and_genes_of_another_laboratory():
+    model = untrained(read("citeseq_pbmc10k_10x_hvg1000.h5mu"))
+    query = read("citeseq_pbmc_inhouse_1372.h5mu")
+    genes, proteins = "698 of the model's 1000 genes", "8 of the model's 14 proteins .*only generates this modality"
+    with pytest.warns(UserWarning, match=genes), pytest.warns(UserWarning, match=proteins):
+        aligned = align_features(query, model)
+    report = {part.modality: part for part in AlignmentReport.from_uns(aligned).modalities}
+    assert report["rna"].by == {"name": 695, "case": 3}  # C12orf75, C19orf48, C3orf14
+    assert report["protein"].by == {"normalized name": 8}
+    shared = ("CD3", "CD4", "CD8a", "CD14", "CD16", "CD19", "CD56", "CD127")
+    for name in shared:
+        expected = query["protein"][:, name].X.toarray()
+        np.testing.assert_array_equal(aligned["protein"][:, f"{name}_TotalSeqB"].X.toarray(), expected)
+
+
+def test_other_peaks_are_refused_with_the_numbers():
+    model = untrained(read("snareseq_mouse_cortex_10309.h5mu"))
+    folder = Path(os.environ["SCMOG_DATA"])
+    share = anndata.read_h5ad(folder / "unpaired_atac_shareseq_mouse_brain_3061.h5ad")
+    words = r"1479 of the model's 25734 peaks found \(6%\).*18598 others dropped.*Chance alone would give 146 "
+    with pytest.raises(ValueError, match=words):
+        align_features(share, model, modality="atac")
+    aligned = align_features(share, model, modality="atac", min_matched=0, warn_below=0)
+    assert aligned.shape == (3061, 25734) and aligned.var["scmog_missing"].sum() == 24255
+
+
+def test_another_species_is_named():
+    """Peaks of mouse for a model of human: as many overlaps as by chance; coordinates that fit one build each."""
+    model = untrained(read("fixture_multiome_pbmc_mosim_40_fullfeatures.h5mu"))
+    snare = read("snareseq_mouse_cortex_10309.h5mu")
+    words = r"no more than by chance .*the query's peaks can be \['mm10'\], the model's \['hg38'\]"
+    with pytest.raises(ValueError, match=words):
+        align_features(snare, model, modality="atac")
+    with pytest.raises(ValueError, match="The query looks like mouse, the model like human"):
+        align_features(snare, model, modality="rna")

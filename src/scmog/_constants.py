@@ -14,6 +14,8 @@ class _Keys(NamedTuple):
 
     UNS: str = "scmog"
     """``.uns`` entry that marks a modality as generated and states its unit and origin."""
+    ALIGNMENT_UNS: str = "scmog_alignment"
+    """``.uns`` entry with the report of :func:`scmog.pp.align_features`."""
     MISSING_VAR: str = "scmog_missing"
     """``.var`` column: the feature was not measured in the query and enters as average."""
     ZERO_COUNTS_OBS: str = "scmog_zero_counts"

@@ -1,11 +1,17 @@
 """A query in other features is brought into the model's, and the model sees missing ones as average."""
 
+import logging
+import random
+
+import anndata
 import mudata
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import scmog
 from scmog.model import SCMOG
+from scmog.pp import AlignmentReport
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +97,143 @@ def test_annotation_is_kept_and_can_be_written(data, model, tmp_path):
     assert aligned["rna"].var["variable"].isna().sum() == aligned["rna"].var["rank"].isna().sum() == 3
     aligned.write(tmp_path / "aligned.h5mu")
     assert mudata.read_h5mu(tmp_path / "aligned.h5mu")["rna"].var["scmog_missing"].sum() == 3
+
+
+def test_missing_stays_missing(data, model):
+    """Features that an earlier alignment added were not measured, though the names are there now."""
+    aligned = scmog.pp.align_features(data["rna"][:, :27].copy(), model, modality="rna")
+    again = scmog.pp.align_features(aligned, model, modality="rna")
+    np.testing.assert_array_equal(again.var["scmog_missing"], np.arange(30) >= 27)
+    assert AlignmentReport.from_uns(again).modalities[0].matched == 27
+    np.testing.assert_array_equal(again.X.toarray(), aligned.X.toarray())
+
+
+@pytest.mark.parametrize("unique", [True, False])
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_sums_have_no_annotation_and_stay_whole(data, model, unique):
+    rna = data["rna"].copy()
+    doubled = anndata.concat([rna, rna[:, :2]], axis="var", merge="first")
+    doubled.var["rank"] = range(32)
+    if unique:
+        doubled.var_names_make_unique()
+    aligned = scmog.pp.align_features(doubled, model, modality="rna")
+    np.testing.assert_array_equal(aligned.X[:, :2].toarray(), 2 * rna.X[:, :2].toarray())
+    np.testing.assert_array_equal(aligned.X[:, 2:].toarray(), rna.X[:, 2:].toarray())
+    assert aligned.var["rank"].isna().tolist() == [True] * 2 + [False] * 28
+    assert AlignmentReport.from_uns(aligned).modalities[0].merged == 2
+
+
+def test_old_coordinates_are_left_out(data, model):
+    atac = data["atac"].copy()
+    atac.var["start"] += 10
+    atac.var["n_cells"] = range(40)
+    atac.var_names = [f"peak_{i}" for i in range(40)]
+    aligned = scmog.pp.align_features(atac, model, modality="atac")
+    assert AlignmentReport.from_uns(aligned).modalities[0].by == {"overlap": 40}
+    assert not {"chrom", "start", "end"} & set(aligned.var) and list(aligned.var["n_cells"]) == list(range(40))
+    assert "start" in scmog.pp.align_features(data["atac"], model, modality="atac").var
+
+
+@pytest.mark.parametrize("kind", ["view", "backed", "csc", "int"])
+def test_kinds_of_queries_stay_as_they_are(data, model, kind, tmp_path):
+    rna = data["rna"][:, ::-1].copy()
+    if kind == "backed":
+        rna.write_h5ad(tmp_path / "rna.h5ad")
+        query = anndata.read_h5ad(tmp_path / "rna.h5ad", backed="r")
+    elif kind == "view":
+        query = data["rna"][:, ::-1]
+    else:
+        rna.X = rna.X.tocsc() if kind == "csc" else rna.X.astype(np.int64)
+        query = rna
+    states = random.getstate(), np.random.get_state()[1].tolist()
+    aligned = scmog.pp.align_features(query, model, modality="rna")
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states
+    np.testing.assert_array_equal(aligned.X.toarray(), data["rna"].X.toarray())
+    assert aligned.X.dtype == np.float32 and not aligned.is_view and not aligned.isbacked
+    assert query.is_view == (kind == "view") and query.isbacked == (kind == "backed")
+    assert list(query.var_names) == list(data["rna"].var_names[::-1])
+    assert "scmog_missing" not in query.var and "scmog_alignment" not in query.uns
+
+
+def test_random_states_and_cells_of_a_mudata(data, model):
+    """Cells in another order than the modalities list them, and only some of them in each."""
+    query = mudata.MuData({"rna": data["rna"][:60].copy(), "extra": data["atac"][30:, :3].copy()})[::-1].copy()
+    query.obs["number"] = range(90)
+    query.obsm["where"], query.obsp["near"] = np.arange(90)[:, None], sp.csr_matrix(np.diag(np.arange(90)))
+    state = random.getstate()
+    aligned = scmog.pp.align_features(query, model)
+    assert random.getstate() == state
+    expected = query.obs.loc[aligned.obs_names, "number"]
+    assert set(aligned.obs_names) == set(query.obs_names)
+    np.testing.assert_array_equal(aligned.obs["number"], expected)
+    np.testing.assert_array_equal(aligned.obsm["where"][:, 0], expected)
+    np.testing.assert_array_equal(aligned.obsp["near"].diagonal(), expected)
+    np.testing.assert_array_equal(aligned["rna"].X.toarray(), query["rna"].X.toarray())
+
+
+def test_a_modality_that_is_only_a_target_may_lack_more(data):
+    """Generating protein needs no measured protein; scoring it uses what there is."""
+    paired = scmog.datasets.simulate(n_cells=90, n_genes=30, n_peaks=40, n_proteins=8, seed=1)
+    query = mudata.MuData({"rna": paired["rna"].copy(), "protein": paired["protein"][:, :3].copy()})
+    del paired.mod["atac"]
+    SCMOG.setup_mudata(paired)
+    model = SCMOG(paired, directions=[("rna", "protein")])
+    with pytest.warns(UserWarning, match="3 of the model's 8 proteins found.*only generates this modality"):
+        aligned = scmog.pp.align_features(query, model)
+    assert aligned["protein"].var["scmog_missing"].sum() == 5
+    for arguments in ({"modality": "protein"}, {"modality": "rna"}):
+        if arguments["modality"] == "protein":
+            with pytest.raises(ValueError, match="At least 50%"):
+                scmog.pp.align_features(query, model, **arguments)
+        else:
+            assert scmog.pp.align_features(query, model, **arguments)["protein"].n_vars == 3
+
+
+def test_thresholds_and_the_report(data, model, caplog):
+    few = data["rna"][:, :3].copy()
+    with pytest.raises(ValueError, match=r"3 of the model's 30 genes found \(10%\).*At least 50%"):
+        scmog.pp.align_features(few, model, modality="rna")
+    with caplog.at_level(logging.INFO, logger="scmog"):
+        aligned = scmog.pp.align_features(few, model, modality="rna", min_matched=0.1, warn_below=0.1)
+    assert "rna: 3 of the model's 30 genes found (10%) [name 3], 27 missing" in caplog.text
+    assert AlignmentReport.from_uns(aligned).to_frame().loc["rna", "missing"] == 27
+    few.var_names = ["x", "y", "z"]
+    with pytest.raises(ValueError, match=r"0 of the model's 30 genes found"):
+        scmog.pp.align_features(few, model, modality="rna", min_matched=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"min_matched": 1.2}, "min_matched must be a share"),
+        ({"warn_below": -1}, "warn_below must be a share"),
+        ({"min_fraction": 2}, "min_fraction must be a share"),
+        ({"min_overlap": 0}, "min_overlap must be at least 1"),
+    ],
+)
+def test_options_out_of_range(data, model, options, words):
+    with pytest.raises(ValueError, match=words):
+        scmog.pp.align_features(data["rna"], model, modality="rna", **options)
+
+
+def test_what_is_no_query(data, model):
+    with pytest.raises(TypeError, match="MuData, or the AnnData of one modality, got ndarray"):
+        scmog.pp.align_features(data["rna"].X.toarray(), model, modality="rna")
+    generated = model.get_generated(data["rna"], source="rna")
+    with pytest.raises(ValueError, match="generated by scmog"):
+        scmog.pp.align_features(generated, model, modality="atac")
+
+
+def test_a_layer_of_counts():
+    """A model on a layer reads that layer of the query, and says so if it is not there."""
+    mdata = scmog.datasets.simulate(n_cells=60, n_genes=20, n_peaks=20, seed=2)
+    mdata["rna"].layers["counts"] = mdata["rna"].X.copy()
+    mdata["rna"].X = np.log1p(mdata["rna"].X)
+    SCMOG.setup_mudata(mdata, rna_layer="counts")
+    model = SCMOG(mdata, directions=[("rna", "atac")])
+    aligned = scmog.pp.align_features(mdata["rna"][:, ::-1].copy(), model)
+    np.testing.assert_array_equal(aligned.layers["counts"].toarray(), mdata["rna"].layers["counts"].toarray())
+    query = mdata["rna"].copy()
+    del query.layers["counts"]
+    with pytest.raises(KeyError, match="layer 'counts' is not in the layers"):
+        scmog.pp.align_features(query, model)

@@ -15,6 +15,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from scvi.data.fields import LayerField, MuDataWrapper
 
 from scmog._modalities import MODALITIES, Modality
+from scmog.data._identifiers import feature_identifiers
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ class CheckedLayerField(LayerField):
     layer
         Layer with the raw counts; None for ``.X``.
     """
+
+    IDENTIFIERS_KEY = "identifiers"
+    """Key, in the registry of the training data, of what :func:`feature_identifiers` finds."""
 
     def __init__(self, modality: str, layer: str | None) -> None:
         self.modality: Modality = MODALITIES[modality]
@@ -82,11 +86,22 @@ class CheckedLayerField(LayerField):
             )
             raise ValueError(message)
 
+    def register_field(self, adata: AnnData) -> dict[str, Any]:
+        """Register the training data, with the identifiers by which a query with other names can be matched."""
+        return self._register_counts(adata) | {
+            self.IDENTIFIERS_KEY: feature_identifiers(self.modality.name, adata.var),
+        }
+
     def transfer_field(self, state_registry: dict[str, Any], adata_target: AnnData, **kwargs: Any) -> dict[str, Any]:
         """Register a query, which must have the training features by name and in order."""
         self._check_unique(adata_target)
         self.check_names(pd.Index(state_registry[self.COLUMN_NAMES_KEY]), adata_target.var_names)
-        registry: dict[str, Any] = super().transfer_field(state_registry, adata_target, **kwargs)
+        # the parent's would register the query like training data; with the names, the number of features is checked
+        kept = {key: state_registry[key] for key in (self.IDENTIFIERS_KEY,) if key in state_registry}
+        return self._register_counts(adata_target) | kept
+
+    def _register_counts(self, adata: AnnData) -> dict[str, Any]:
+        registry: dict[str, Any] = super().register_field(adata)
         return registry
 
     def check_names(self, trained: pd.Index, query: pd.Index) -> None:

@@ -17,7 +17,7 @@ _NUMBER = r"\d[\d,]*(?:[eE]\+?\d+)?"
 # A chromosome does not end in a separator: chr1:-5-10 has a negative start.
 _NAME = re.compile(rf"^\s*(?P<chrom>.*[^:_\s-])[:_-](?P<start>{_NUMBER})[_-](?P<end>{_NUMBER})\s*$")
 
-_COLUMNS = {
+COORDINATE_COLUMNS = {
     "chrom": ("chrom", "chr", "chromosome", "seqnames", "seqname", "seqid", "contig"),
     "start": ("start", "chromstart", "chrom_start", "peak_start", "begin"),
     "end": ("end", "chromend", "chrom_end", "peak_end", "stop"),
@@ -127,7 +127,7 @@ def _coordinate_columns(frame: pd.DataFrame) -> pd.DataFrame | None:
     """The three coordinate columns of a table, or None if one of them is not there."""
     lookup = {str(name).lower().lstrip("#"): name for name in reversed(frame.columns)}
     found = {}
-    for name, accepted in _COLUMNS.items():
+    for name, accepted in COORDINATE_COLUMNS.items():
         there = [lookup[alias] for alias in accepted if alias in lookup]
         if not there:
             return None

@@ -1,6 +1,7 @@
 """Preprocessing: filters, splits, and what a query needs before a model reads it."""
 
 from scmog.pp._align_features import align_features
+from scmog.pp._alignment_report import AlignmentReport, ModalityAlignment
 from scmog.pp._filter_cells import filter_cells
 from scmog.pp._filter_peaks import filter_peaks
 from scmog.pp._kfold import split_kfold
@@ -11,6 +12,8 @@ from scmog.pp._split_by_obs import split_by_obs
 from scmog.pp._split_random import split_random
 
 __all__ = [
+    "AlignmentReport",
+    "ModalityAlignment",
     "align_features",
     "filter_cells",
     "filter_peaks",
