@@ -215,6 +215,11 @@ def _same_cells(folder: Path) -> Path:
     return folder
 
 
+def _empty_features(folder: Path) -> Path:
+    (folder / "features.tsv.gz").write_bytes(gzip.compress(b""))
+    return folder
+
+
 def _without(folder: Path, name: str) -> Path:
     (folder / name).unlink()
     return folder
@@ -241,6 +246,7 @@ def _two(made: Any, path: Path) -> Path:
         pytest.param(lambda m, p: _truncate(m.write_mtx(p / "a")), "could not be read as a MatrixMarket", id="cut"),
         pytest.param(lambda m, p: _one_cell_less(m.write_mtx(p / "a")), "8 features and 6 cells", id="cells"),
         pytest.param(lambda m, p: _same_cells(m.write_mtx(p / "a")), "different names", id="same-cells"),
+        pytest.param(lambda m, p: _empty_features(m.write_mtx(p / "a")), "could not be read as a table", id="empty"),
         pytest.param(lambda m, p: _dense(m.write_mtx(p / "a")), "dense", id="dense"),
         pytest.param(lambda m, p: _without(m.write_mtx(p / "a"), "features.tsv.gz"), "features.tsv.gz or", id="half"),
         pytest.param(lambda m, p: p, "holds no matrix.mtx", id="empty-directory"),
@@ -282,9 +288,31 @@ def test_options_without_effect_are_refused(
         read_10x(write(citeseq, tmp_path), **options)
 
 
-def test_global_random_state_is_left_alone(multiome: Any, tmp_path: Path) -> None:
+def test_the_process_is_left_as_it_was(multiome: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random state, options of mudata, handlers of the root logger (which libraries add by ``logging.info``)."""
     path = multiome.write_h5(tmp_path / "a.h5")
+    monkeypatch.setattr(logging.root, "handlers", [])
     random.seed(1)
     before = random.getstate()
     read_10x(path)
     assert random.getstate() == before
+    assert logging.root.handlers == []
+    if hasattr(mudata, "set_options"):
+        assert mudata.set_options(pull_on_update=None).opts == {"pull_on_update": None}
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        pytest.param("chr2:1-9", {"chrom": ["chr2"] * 4, "start": [1] * 4, "end": [9] * 4}, id="all"),
+        pytest.param("NA", None, id="none"),
+    ],
+)
+def test_positions_of_genes(interval: str, expected: Any, multiome: Any, tmp_path: Path) -> None:
+    multiome.features.loc[multiome.features["feature_type"] == "Gene Expression", "interval"] = interval
+    var = read_10x(multiome.write_h5(tmp_path / "a.h5"))["rna"].var
+    if expected is None:
+        assert not {"chrom", "start", "end", "interval"} & set(var)
+    else:
+        assert {name: list(var[name]) for name in expected} == expected
+        assert var["start"].dtype == np.int64
