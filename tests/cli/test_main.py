@@ -18,6 +18,7 @@ from scmog.cli._session import session
         pytest.param(["--version"], 0, f"scmog {version('scmog')}\n", id="version"),
         pytest.param(["--help"], 0, "scmog demo", id="help"),
         pytest.param(["demo", "--help"], 0, "examples:", id="help-demo"),
+        pytest.param(["prepare", "--help"], 0, "obs:COLUMN  whole donors", id="help-prepare"),
         pytest.param(["train", "--help"], 0, "raw counts", id="help-train"),
         pytest.param(["generate", "--help"], 0, "units:", id="help-generate"),
         pytest.param(["evaluate", "--help"], 0, "0.5 is chance", id="help-evaluate"),

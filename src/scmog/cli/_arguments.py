@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from scmog._modalities import MODALITIES, Direction
@@ -58,6 +59,31 @@ def threshold(text: str) -> float | str | None:
     except ValueError:
         message = f"expected density, paper, none or a number from 0 to 1, got {text!r}"
         raise argparse.ArgumentTypeError(message) from None
+
+
+def bound(kind: type[int] | type[float]) -> Callable[[str], float | None]:
+    """Reader of a number, or ``none`` as None."""
+
+    def read(text: str) -> float | None:
+        if text == "none":
+            return None
+        try:
+            return kind(text)
+        except ValueError:
+            message = f"expected {'a whole number' if kind is int else 'a number'} or none, got {text!r}"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return read
+
+
+def split_method(text: str) -> str | None:
+    """``random``, ``cluster``, ``obs:COLUMN``, or ``none`` as None."""
+    if text == "none":
+        return None
+    if text in ("random", "cluster") or (text.startswith("obs:") and text != "obs:"):
+        return text
+    message = f"expected random, cluster, obs:COLUMN or none, got {text!r}"
+    raise argparse.ArgumentTypeError(message)
 
 
 def devices(text: str) -> int | str:

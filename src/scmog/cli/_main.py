@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from scmog.cli import _demo, _evaluate, _generate, _train
+from scmog.cli import _demo, _evaluate, _generate, _prepare, _train
 from scmog.cli._session import session
 
 # What a wrong file or argument raises in the library and in what it reads files with; all else is a bug and shows.
@@ -21,6 +21,7 @@ surface protein from RNA, or any other pair."""
 _EPILOG = """\
 examples:
   scmog demo
+  scmog prepare filtered_feature_bc_matrix.h5 --output paired.h5mu --split cluster
   scmog train paired.h5mu --output model --split-key split
   scmog generate rna_only.h5mu --model model --output with_atac.h5mu
   scmog evaluate other_paired.h5mu --model model --output scores.csv
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scmog {version('scmog')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (_demo, _train, _generate, _evaluate):
+    for module in (_demo, _prepare, _train, _generate, _evaluate):
         command = commands.add_parser(
             module.NAME,
             help=module.SUMMARY,

@@ -13,7 +13,8 @@ from typing import Any, TextIO
 _CHATTY_LOGGERS = ("lightning.pytorch", "lightning.fabric", "scvi")
 # Advice to programmers, not to who types a command: on the number of workers, on names shared by two modalities ...
 _IRRELEVANT = (
-    r".*(does not have many workers|smaller than the logging interval|names are not unique|Transforming to str).*"
+    r".*(does not have many workers|smaller than the logging interval|names are not unique|Transforming to str|"
+    r"var_names are intersecting).*"
 )
 
 

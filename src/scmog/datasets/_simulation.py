@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
-import mudata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from scmog.datasets._assemble import new_mudata
 from scmog.datasets._simulate_cells import Cells, Profiles, StateSpace, blend, draw_cells, draw_state_space
 from scmog.datasets._simulate_counts import Counts, draw_atac, draw_protein, draw_rna
 from scmog.datasets._simulate_genome import link_peaks, place_genes, place_peaks
@@ -64,10 +63,7 @@ class Simulation:
             modalities["atac"] = self.atac()
         if self.options.n_proteins:
             modalities["protein"] = self.protein()
-        # mudata 0.3 would pull the modalities' columns up (with a warning), 0.4 does not and has no such option.
-        set_options = getattr(mudata, "set_options", None)
-        with nullcontext() if set_options is None else set_options(pull_on_update=False):
-            mdata = MuData(modalities)
+        mdata = new_mudata(modalities)
         mdata.obs = self.obs()
         mdata.uns["simulation"] = self.settings()
         if self.options.truth:
