@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 import anndata
@@ -11,6 +12,7 @@ import pytest
 from anndata import AnnData
 from mudata import MuData
 
+import scmog
 from scmog.cli import main
 from scmog.model import SCMOG
 
@@ -88,15 +90,56 @@ def test_key_added(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
     assert columns[0] == columns[1]
 
 
-def test_align(data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_features_are_aligned(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "atac.h5ad"
     argv = ["generate", str(data_dir / "reversed.h5ad"), "--model", str(model_dir), "--output", str(output)]
     argv += ["--source", "rna"]
-    assert main(argv) == 2
+    assert main([*argv, "--no-align"]) == 2
     assert "align_features" in capsys.readouterr().err
-    assert main([*argv, "--align"]) == 0
+    assert main(argv) == 0
     assert capsys.readouterr().err.startswith("scmog: rna: 30 of the model's 30 genes found")
     _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir))
+
+
+def test_an_aligned_query_keeps_its_own_features(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = mudata.read_h5mu(data_dir / "rna.h5mu")
+    few = query["rna"][:, 5:].copy()
+    few.var_names = [f"{name}-extra" if k > 20 else name for k, name in enumerate(few.var_names)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
+        MuData({"rna": few}).write_h5mu(tmp_path / "few.h5mu")
+    argv = ["generate", str(tmp_path / "few.h5mu"), "--model", str(model_dir), "--output", str(tmp_path / "out.h5mu")]
+    assert main(argv) == 0
+    shown = capsys.readouterr().out
+    assert "Features aligned to those of the model" in shown
+    assert "21 (70%)" in shown
+    result = mudata.read_h5mu(tmp_path / "out.h5mu")
+    assert list(result["rna"].var_names) == list(few.var_names)
+    assert (result["rna"].X != few.X).nnz == 0
+    aligned = scmog.pp.align_features(few, SCMOG.load(model_dir, adata=False), modality="rna", warn_below=0)
+    expected = SCMOG.load(model_dir, adata=False).get_generated(aligned, source="rna", target="atac")
+    _equal(result["atac_generated"], expected)
+    report = scmog.pp.AlignmentReport.from_uns(result)
+    assert [(part.modality, part.matched) for part in report.modalities] == [("rna", 21)]
+
+
+def test_too_few_features_are_refused(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = anndata.read_h5ad(data_dir / "rna.h5ad")[:, :10]
+    few.write_h5ad(tmp_path / "few.h5ad")
+    argv = ["generate", str(tmp_path / "few.h5ad"), "--model", str(model_dir), "--output", str(tmp_path / "out.h5ad")]
+    argv += ["--source", "rna"]
+    assert main(argv) == 2
+    assert "10 of the model's 30 genes found" in capsys.readouterr().err
+    assert main([*argv, "--min-matched", "0.2"]) == 0
+    shown = capsys.readouterr()
+    assert "10 of the model's 30 genes found" in shown.err  # the warning
+    assert "10 (33%)" in shown.out
 
 
 def test_an_existing_output_is_kept(

@@ -29,8 +29,17 @@ def assignment(text: str) -> tuple[str, str]:
     return modality, value
 
 
-class AssignmentAction(argparse.Action):
-    """Collects ``rna=gex atac=peaks`` into a dictionary; a modality named twice is an error."""
+def name_pair(text: str) -> tuple[str, str]:
+    """``NAME=OTHER`` as a pair; names may hold ``=`` themselves only on the right."""
+    left, separator, right = text.partition("=")
+    if not (left and separator and right):
+        message = f"expected NAME=MODEL_NAME, e.g. CD8=CD8a, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return left, right
+
+
+class PairsAction(argparse.Action):
+    """Collects ``rna=gex atac=peaks`` into a dictionary; a name that stands twice is an error."""
 
     def __call__(
         self,
@@ -41,10 +50,10 @@ class AssignmentAction(argparse.Action):
     ) -> None:
         """Add the pairs of one option to those of earlier ones."""
         collected: dict[str, str] = dict(getattr(namespace, self.dest) or {})
-        for modality, value in values:
-            if modality in collected:
-                parser.error(f"argument {option_string}: {modality!r} is named twice")
-            collected[modality] = value
+        for name, value in values:
+            if name in collected:
+                parser.error(f"argument {option_string}: {name!r} is named twice")
+            collected[name] = value
         setattr(namespace, self.dest, collected)
 
 

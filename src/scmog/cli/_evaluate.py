@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from scmog._constants import SPLIT_LABELS
+from scmog.cli._align import add_alignment, aligned
 from scmog.cli._arguments import add_directions, add_overwrite
 from scmog.cli._files import check_ending, check_model, check_output, read
 from scmog.cli._table import format_scores
@@ -15,7 +16,8 @@ NAME = "evaluate"
 SUMMARY = "score a model on paired cells, beside baselines"
 DESCRIPTION = """\
 Score a model on paired cells, beside the mean of its training cells and a ridge regression. All cells of the file are
-scored; for the file that the model was trained on, choose cells that it has not seen with --split test."""
+scored, on the features that both the file and the model have; for the file that the model was trained on, choose cells
+that it has not seen with --split test."""
 EXAMPLES = """\
 examples:
   scmog evaluate other_paired.h5mu --model model
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score these cells of the training data, which DATA then must be (default: all cells)",
     )
     add_directions(parser, default="all of the model")
+    add_alignment(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     mdata = read(args.data, endings=[".h5mu"])
     if args.split is None:
         model, cells = SCMOG.load(args.model, adata=False), f"all {mdata.n_obs:,}"
-        scores = model.evaluate(mdata, directions=args.directions)
+        scores = model.evaluate(aligned(mdata, model, args), directions=args.directions)
     else:
         model, cells = SCMOG.load(args.model, adata=mdata), f"the {args.split}"
         scores = model.evaluate(split=args.split, directions=args.directions)

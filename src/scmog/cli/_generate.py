@@ -12,16 +12,18 @@ from mudata import MuData
 
 from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES
+from scmog.cli._align import add_alignment, aligned
 from scmog.cli._arguments import add_overwrite, threshold
 from scmog.cli._files import check_ending, check_model, check_output, read, write
 from scmog.model import SCMOG
-from scmog.pp import align_features
+from scmog.model._directions import add_modalities
 
 NAME = "generate"
 SUMMARY = "generate the missing modality of cells"
 DESCRIPTION = """\
-Generate the missing modality of cells, from raw counts of another one. An output that ends in .h5mu is the query with
-the generated modalities added; one that ends in .h5ad is the generated modality alone."""
+Generate the missing modality of cells, from raw counts of another one. Genes, peaks or proteins with other names, in
+another order or partly missing are first aligned to those of the model, with a report. An output that ends in .h5mu is
+the query as it was with the generated modalities added; one that ends in .h5ad is the generated modality alone."""
 EXAMPLES = """\
 examples:
   scmog generate rna_only.h5mu --model model --output with_atac.h5mu
@@ -42,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
     parser.add_argument("--source", choices=MODALITIES, help="source (default: those that the query has)")
     parser.add_argument("--target", choices=MODALITIES, help="target (default: all that the model can make)")
-    parser.add_argument("--align", action="store_true", help="match the query's features to the model's by name first")
     parser.add_argument("--key-added", metavar="NAME", help="name of the modality (default: <target>_generated)")
     parser.add_argument(
         "--threshold",
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="probability",
         help="for ATAC, calibrated probability or the network's raw score (default: %(default)s)",
     )
+    add_alignment(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -67,15 +69,14 @@ def run(args: argparse.Namespace) -> None:
     check_output(args.output, overwrite=args.overwrite)
     query = read(args.query, endings=[".h5mu", ".h5ad"])
     model = SCMOG.load(args.model, adata=False)
-    if args.align:
-        query = align_features(query, model, modality=args.source)
+    cells = aligned(query, model, args, modality=args.source)
     options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score")}
     if args.output.suffix == ".h5ad":
-        generated = _generated_alone(model, query, args.key_added, options)
+        generated = _generated_alone(model, cells, args.key_added, options)
         write(generated, args.output)
         _show("generated", generated)
     else:
-        completed = _completed(model, query, args.key_added, options)
+        completed = _completed(model, query, cells, args.key_added, options)
         write(completed, args.output)
         for name, adata in completed.mod.items():
             if is_generated(adata):
@@ -92,11 +93,21 @@ def _generated_alone(
     return model.get_generated(query, **options)
 
 
-def _completed(model: SCMOG, query: MuData | AnnData, key_added: str | None, options: Mapping[str, Any]) -> MuData:
-    if not isinstance(query, MuData):
+def _completed(
+    model: SCMOG, query: MuData | AnnData, cells: MuData | AnnData, key_added: str | None, options: Mapping[str, Any]
+) -> MuData:
+    """The query, in its own features, with what was generated from its aligned cells."""
+    if not isinstance(query, MuData) or not isinstance(cells, MuData):
         message = "an .h5ad query gives an .h5ad output: choose an --output that ends in .h5ad."
         raise ValueError(message)
-    model.generate(query, key_added=key_added, **options)
+    before = {name: adata for name, adata in cells.mod.items() if is_generated(adata)}
+    model.generate(cells, key_added=key_added, **options)
+    if cells is not query:
+        new = {
+            name: adata for name, adata in cells.mod.items() if is_generated(adata) and adata is not before.get(name)
+        }
+        add_modalities(query, new)
+        query.uns[SCMOG_KEYS.ALIGNMENT_UNS] = cells.uns[SCMOG_KEYS.ALIGNMENT_UNS]
     return query
 
 

@@ -9,7 +9,7 @@ from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
 from scmog._modalities import MODALITIES
-from scmog.cli._arguments import AssignmentAction, add_overwrite, assignment, bound, split_method
+from scmog.cli._arguments import PairsAction, add_overwrite, assignment, bound, split_method
 from scmog.cli._files import check_ending, check_output, read, write
 from scmog.data import find_modalities, find_obs_column
 from scmog.datasets import read_10x
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layer",
         nargs="+",
         type=assignment,
-        action=AssignmentAction,
+        action=PairsAction,
         metavar="MODALITY=LAYER",
         help="layers with the raw counts of rna and atac, e.g. rna=counts (default: .X)",
     )

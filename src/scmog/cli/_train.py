@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scmog._constants import SPLIT_LABELS
-from scmog.cli._arguments import AssignmentAction, add_directions, add_overwrite, assignment, devices
+from scmog.cli._arguments import PairsAction, add_directions, add_overwrite, assignment, devices
 from scmog.cli._files import check_output, read
 from scmog.cli._table import format_scores
 from scmog.model import PRESETS, SCMOG
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modality",
         nargs="+",
         type=assignment,
-        action=AssignmentAction,
+        action=PairsAction,
         metavar="MODALITY=NAME",
         help="names of modalities in the file, e.g. rna=gex (default: the usual names are found)",
     )
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layer",
         nargs="+",
         type=assignment,
-        action=AssignmentAction,
+        action=PairsAction,
         metavar="MODALITY=LAYER",
         help="layers with the raw counts, e.g. rna=counts (default: .X)",
     )
