@@ -34,11 +34,11 @@ def count_nonzero(
     ValueError
         If a value is negative, NaN or infinite.
     """
-    if _is_csc(matrix):
+    if is_csc(matrix):
         return count_nonzero(matrix.T, name, rows=columns, columns=rows)[::-1]
     per_row = np.zeros(matrix.shape[0], dtype=np.int64)
     per_column = np.zeros(matrix.shape[1], dtype=np.int64)
-    for part in _row_blocks(matrix, name):
+    for part in row_blocks(matrix, name):
         block = sp.csr_matrix(matrix[part], copy=True)
         if not (np.isfinite(block.data).all() and (block.data >= 0).all()):
             message = (
@@ -60,7 +60,7 @@ def take(matrix: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     For a compressed matrix and increasing positions only the result is allocated; cutting rows and columns one after
     the other would hold three matrices.
     """
-    if _is_csc(matrix):
+    if is_csc(matrix):
         return take(matrix.T, columns, rows).T
     if not (sp.issparse(matrix) and matrix.format == "csr" and (np.diff(columns) > 0).all()):
         return matrix[rows][:, columns]
@@ -69,7 +69,7 @@ def take(matrix: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     all_columns = len(columns) == matrix.shape[1]
     renumber = np.cumsum(keeps, dtype=matrix.indices.dtype) - matrix.indices.dtype.type(1)
     lengths = np.zeros(len(rows), dtype=np.int64)
-    parts = list(_row_blocks(matrix, "matrix", rows))
+    parts = list(row_blocks(matrix, "matrix", rows))
     for part in parts:
         block = matrix[rows[part]]
         kept = np.concatenate([[0], np.cumsum(keeps[block.indices], dtype=np.int64)])
@@ -85,11 +85,11 @@ def take(matrix: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     return type(matrix)((data, indices, start.astype(matrix.indptr.dtype)), shape=shape)
 
 
-def _is_csc(matrix: Any) -> bool:
+def is_csc(matrix: Any) -> bool:
     return sp.issparse(matrix) and matrix.format == "csc"
 
 
-def _row_blocks(matrix: Any, name: str, rows: np.ndarray | None = None) -> Iterator[slice]:
+def row_blocks(matrix: Any, name: str, rows: np.ndarray | None = None) -> Iterator[slice]:
     """Slices of ``rows`` (all by default) with at most ``_BLOCK_ENTRIES`` stored entries, or one row."""
     if sp.issparse(matrix) and matrix.format == "csr":
         lengths = np.diff(matrix.indptr).astype(np.int64)
