@@ -37,7 +37,7 @@ def join_by_overlap(
     join
         Unions of any peaks, or only those to which every data set contributes.
     min_shared
-        Share of the peaks of the smaller of two data sets that meet a peak of the other; below it a warning.
+        Share of the unions to which every data set contributes; below it a warning.
     check_build
         Whether to refuse data sets whose peaks overlap no more than by chance.
 
@@ -48,7 +48,8 @@ def join_by_overlap(
     """
     places = {dataset: _intervals(table, dataset) for dataset, table in tables.items()}
     for one, other in itertools.combinations(places, 2):
-        _compare(places, one, other, min_shared=min_shared, check_build=check_build, warn=join == "outer")
+        if check_build:
+            _compare(places, one, other)
     merged = merge_intervals(pd.concat(places.values(), ignore_index=True))
     targets = []
     for dataset, place in places.items():
@@ -65,6 +66,13 @@ def join_by_overlap(
         [len(place) for place in places.values()],
     )
     if join == "outer":
+        if in_all.sum() < min_shared * len(merged):
+            message = (
+                f"only {in_all.sum()} of the {len(merged)} unions of overlapping peaks have peaks of all data sets. "
+                "Those that a data set lacks are zero in all its cells, which a model reads as closed; count the "
+                "fragments of all in common peaks, or pass peaks='inner'."
+            )
+            warnings.warn(message, UserWarning, stacklevel=3)
         return union
     if not in_all.any():
         message = "no peak overlaps peaks of all the other data sets; pass peaks='outer' to keep those of any."
@@ -81,29 +89,21 @@ def _intervals(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
         raise ValueError(message) from error
 
 
-def _compare(
-    places: Mapping[str, pd.DataFrame], one: str, other: str, *, min_shared: float, check_build: bool, warn: bool
-) -> None:
-    """Refuse peak sets that overlap no more than by chance, warn of those that share few peaks."""
+def _compare(places: Mapping[str, pd.DataFrame], one: str, other: str) -> None:
+    """Refuse two peak sets that overlap no more than by chance."""
     few, many = sorted((one, other), key=lambda dataset: len(places[dataset]))
     query, target = places[few], places[many]
     found = _n_hit(query, target)
     chance = _n_hit(query, target.assign(start=target["start"] + _SHIFT, end=target["end"] + _SHIFT))
     met = f"{found} of the {len(query)} peaks of data set {few!r} overlap peaks of {many!r}"
     logger.info("merge_datasets: %s, %d after a shift of 1 Mb", met, chance)
-    if check_build and found < _CLEARLY * len(query) and found < _TIMES_CHANCE * chance + _SLACK:
+    if found < _CLEARLY * len(query) and found < _TIMES_CHANCE * chance + _SLACK:
         message = (
             f"only {met}, no more than by chance ({chance} after a shift of 1 Mb): another genome build or species? "
             "Lift one of them with scmog.genomics.lift_over first, or pass check_build=False if the builds are the "
             "same."
         )
         raise ValueError(message)
-    if warn and found < min_shared * len(query):
-        message = (
-            f"only {met}. A peak that one data set lacks is zero in all its cells, which a model reads as closed; "
-            "count the fragments of both in common peaks, or pass peaks='inner'."
-        )
-        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _n_hit(query: pd.DataFrame, target: pd.DataFrame) -> int:
