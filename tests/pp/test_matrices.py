@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
+from unittest import mock
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scmog.pp import _matrices
-from scmog.pp._matrices import count_nonzero, take
+from scmog.pp._matrices import count_nonzero, take_out
 
 KINDS = {
     "csr_matrix": sp.csr_matrix,
@@ -75,7 +78,7 @@ def test_take_equals_numpy(seed, kind, ordered):
     if ordered:
         rows, columns = np.sort(rows), np.sort(columns)
     matrix = KINDS[kind](dense)
-    taken = take(matrix, rows, columns)
+    taken = take_out({"x": matrix}, "x", rows, columns)
     assert type(taken) is type(matrix)
     assert taken.dtype == matrix.dtype
     np.testing.assert_array_equal(taken.toarray() if sp.issparse(taken) else taken, dense[rows][:, columns])
@@ -83,6 +86,27 @@ def test_take_equals_numpy(seed, kind, ordered):
 
 def test_take_copies():
     matrix = sp.csr_matrix(np.eye(3))
-    taken = take(matrix, np.arange(3), np.arange(3))
+    store = {"x": matrix, "y": None}
+    taken = take_out(store, "x", np.arange(3), np.arange(3))
+    assert list(store) == ["y"]
     taken.data[:] = 7
-    np.testing.assert_array_equal(matrix.data, 1)
+    np.testing.assert_array_equal(matrix.toarray(), np.eye(3))
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_array])
+def test_take_gives_memory_back(kind):
+    """Half a matrix more than at the start where all but one row and column stay; two whole ones otherwise."""
+    matrix = kind(sp.random_array((1000, 1000), density=0.5, format="csr", rng=np.random.default_rng(0)))
+    size = matrix.data.nbytes + matrix.indices.nbytes
+    values = matrix.data.nbytes
+    store, stay = {"x": matrix}, np.arange(1, 1000)
+    del matrix
+    tracemalloc.start()
+    store["x"] = store["x"].copy()
+    with mock.patch.object(_matrices, "_BLOCK_ENTRIES", 1000):
+        taken = take_out(store, "x", stay, stay)
+    now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert now == pytest.approx(size, rel=0.05)
+    assert peak < 1.05 * (size + values)
+    assert taken.nnz > 0.99 * values / 8

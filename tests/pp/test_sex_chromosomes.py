@@ -131,10 +131,20 @@ def test_gtf_of_another_species_is_noticed(gtf):
         remove_sex_chromosomes(_features(["Xist", "Actb", "AUTO1"]), gtf=gtf)
 
 
+def test_gtf_without_gene_lines(tmp_path):
+    """As the table browser of UCSC writes them: transcripts and exons only, chromosomes of Ensembl are fine too."""
+    lines = [("1", "exon", "a"), ("1", "transcript", "a"), ("X", "exon", "b"), ("2", "transcript", "c")]
+    path = tmp_path / "genes.gtf"
+    path.write_text("".join(f'{c}\tx\t{kind}\t1\t9\t.\t+\t.\tgene_id "{g}";\n' for c, kind, g in lines))
+    adata = _features("abc")
+    remove_sex_chromosomes(adata, gtf=path)
+    assert list(adata.var_names) == ["a", "c"]
+
+
 def test_a_file_that_is_no_gtf(tmp_path):
     path = tmp_path / "genes.gtf"
-    path.write_text('chr1\tx\texon\t1\t2\t.\t+\t.\tgene_id "a";\n')
-    with pytest.raises(ValueError, match="is it a GTF"):
+    path.write_text('chr1\tx\tCDS\t1\t2\t.\t+\t.\tgene_id "a";\n')
+    with pytest.raises(ValueError, match="is it a tab-separated GTF"):
         remove_sex_chromosomes(_features("abc"), gtf=path)
     with pytest.raises(FileNotFoundError):
         remove_sex_chromosomes(_features("abc"), gtf=tmp_path / "nope.gtf")

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from anndata import AnnData
 from mudata import MuData
 
+from scmog.pp import _matrices
 from scmog.pp._subset import check_writable, drop, find_modality, positions, require_modality
 
 
@@ -150,3 +154,49 @@ def test_modalities_are_found_by_alias_but_never_generated_ones(annotated):
         require_modality(mdata, "atac")
     with pytest.raises(KeyError, match="'nope' is not in"):
         find_modality(mdata, "rna", "nope")
+
+
+def _large(kind):
+    rng = np.random.default_rng(0)
+    adata = AnnData(sp.csr_matrix((rng.random((1000, 2000)) < 0.3).astype(np.float32)))
+    adata.layers["counts"] = adata.X.copy()
+    return MuData({"atac": adata}) if kind == "mudata" else adata
+
+
+@pytest.mark.parametrize("kind", ["mudata", "anndata"])
+def test_memory_where_nearly_all_is_kept(kind, monkeypatch):
+    """Of two equal matrices the first is replaced when the second is copied by halves: a quarter more in sum."""
+    monkeypatch.setattr(_matrices, "_BLOCK_ENTRIES", 10_000)
+    drop(_large(kind), cells=np.arange(1000) > 500)  # what is imported late
+    tracemalloc.start()
+    data = _large(kind)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    drop(data, cells=np.arange(1000) > 0, features={"atac": np.arange(2000) > 0})
+    now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert data.shape == (999, 1999)
+    assert now == pytest.approx(size, rel=0.05)
+    assert peak < 1.35 * size
+
+
+@pytest.mark.parametrize("kind", ["mudata", "anndata"])
+def test_what_others_hold_stays(kind):
+    data = _large(kind)
+    adata = data["atac"] if kind == "mudata" else data
+    matrix, layer = adata.X, adata.layers["counts"]
+    expected = matrix.toarray()
+    drop(data, cells=np.arange(1000) < 3)
+    assert data.shape == (3, 2000)
+    for held in (matrix, layer, *([adata.X] if kind == "mudata" else [])):
+        np.testing.assert_array_equal(held.toarray(), expected)
+
+
+def test_interruption_says_that_data_are_lost(annotated, masks, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scmog.pp._subset.take_out", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        drop(annotated, cells=masks[0])
+    assert "load them again" in caught.value.__notes__[0]

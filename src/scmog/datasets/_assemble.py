@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import logging
-import random
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import anndata
-import mudata
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 from mudata import MuData
 
+from scmog._quiet import quiet_mudata
 from scmog.genomics import parse_intervals
 
 logger = logging.getLogger(__name__)
 
 
 def new_mudata(modalities: Mapping[str, AnnData]) -> MuData:
-    """MuData without columns pulled up, without mudata's notes, and without touching Python's random state."""
-    state = random.getstate()  # mudata draws names of temporary columns
-    try:
-        with warnings.catch_warnings(), _nothing_pulled_up():
-            # An antibody may be called like a gene; global names are then not unique, those of a modality are.
-            warnings.filterwarnings("ignore", message=".*(not unique|intersecting)", module="mudata")
-            return MuData(dict(modalities))
-    finally:
-        random.setstate(state)
-
-
-@contextmanager
-def _nothing_pulled_up() -> Iterator[None]:
-    """Leave columns in the modalities: mudata 0.3 would pull them up; 0.4 does not and has no such option.
-
-    Not as ``with set_options(...)``: that logs by way of the root logger, which then gets a handler.
-    """
-    set_options = getattr(mudata, "set_options", None)
-    before = {} if set_options is None else set_options(pull_on_update=False).opts
-    try:
-        yield
-    finally:
-        if set_options is not None:
-            set_options(**before)
+    """MuData whose columns stay in the modalities, made without a trace."""
+    with quiet_mudata():
+        return MuData(dict(modalities))
 
 
 def counts_table(counts: sp.spmatrix | sp.sparray, cells: pd.Index, var: pd.DataFrame, modality: str) -> AnnData:

@@ -11,7 +11,7 @@ from mudata import MuData
 
 from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES, Direction
-from scmog.model._query import quiet_mudata
+from scmog._quiet import quiet_mudata
 from scmog.model._registry import TrainingRegistry
 
 

@@ -7,14 +7,10 @@ and any order of modalities are fine, and no manager keeps the user's object ali
 
 from __future__ import annotations
 
-import random
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import h5py
-import mudata
 import numpy as np
 import pandas as pd
 import torch
@@ -25,6 +21,7 @@ from scvi.dataloaders import AnnDataLoader
 
 from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES
+from scmog._quiet import quiet_mudata
 from scmog.data import PartialMuDataManager, find_obs_column
 from scmog.model._registry import TrainingRegistry
 
@@ -218,22 +215,3 @@ def _missing_mask(adata: AnnData, modality: str) -> np.ndarray | None:
         message = f"all features of the query's {modality!r} are marked as missing (.var[{column!r}])."
         raise ValueError(message)
     return mask if mask.any() else None
-
-
-@contextmanager
-def quiet_mudata() -> Iterator[None]:
-    """MuData's notes on updates and shared feature names are ours to deal with, not the user's.
-
-    Nor is the random state of Python, from which mudata draws names of temporary columns.
-    """
-    random_state = random.getstate()
-    # mudata 0.3 copies columns of the modalities into the global obs unless told not to; 0.4 has neither
-    options: Any = mudata.set_options(pull_on_update=False) if hasattr(mudata, "set_options") else None
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(pull_on_update|not unique).*")
-        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
-        try:
-            with options or nullcontext():
-                yield
-        finally:
-            random.setstate(random_state)

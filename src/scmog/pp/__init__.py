@@ -5,6 +5,7 @@ from scmog.pp._alignment_report import AlignmentReport, ModalityAlignment
 from scmog.pp._filter_cells import filter_cells
 from scmog.pp._filter_peaks import filter_peaks
 from scmog.pp._kfold import split_kfold
+from scmog.pp._merge_datasets import merge_datasets
 from scmog.pp._prepare import prepare
 from scmog.pp._sex_chromosomes import remove_sex_chromosomes
 from scmog.pp._split_by_cluster import split_by_cluster
@@ -17,6 +18,7 @@ __all__ = [
     "align_features",
     "filter_cells",
     "filter_peaks",
+    "merge_datasets",
     "prepare",
     "remove_sex_chromosomes",
     "split_by_cluster",

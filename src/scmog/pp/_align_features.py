@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
-import mudata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -18,6 +15,7 @@ from mudata import MuData
 
 from scmog._constants import SCMOG_KEYS, is_generated
 from scmog._modalities import MODALITIES
+from scmog._quiet import quiet_mudata
 from scmog.pp._alignment_report import AlignmentReport, ModalityAlignment
 from scmog.pp._match import AlignmentOptions, Match
 from scmog.pp._match_genes import match_genes
@@ -231,14 +229,8 @@ def _nullable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _assemble(query: MuData, parts: dict[str, AnnData], report: AlignmentReport) -> MuData:
     """MuData of the parts with the query's global tables."""
-    state = random.getstate()  # mudata draws names of temporary columns
-    # mudata 0.3 copies columns of the modalities into the global tables unless told not to; 0.4 has neither
-    options: Any = mudata.set_options(pull_on_update=False) if hasattr(mudata, "set_options") else nullcontext()
-    with warnings.catch_warnings(), options:
-        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
-        warnings.filterwarnings("ignore", message=".*(pull_on_update|not unique).*")
+    with quiet_mudata():
         result = MuData(parts)
-    random.setstate(state)
     order: Any = slice(None)
     if not result.obs_names.equals(query.obs_names):
         order = query.obs_names.get_indexer(result.obs_names)

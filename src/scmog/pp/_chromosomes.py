@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 from anndata import AnnData
 
+from scmog.genomics import read_gtf
+
 _CHROMOSOME_COLUMNS = ("chrom", "chromosome", "chr", "chromosome_name", "seqname", "seqnames", "seqid")
 _INTERVAL_COLUMNS = ("interval", "location", "peak", "coordinates")
 _GENE_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
@@ -50,42 +52,22 @@ def chromosomes(adata: AnnData, name: str, genes: pd.DataFrame | None) -> pd.Ser
     return found.str.strip().str.replace(r"^chr", "", case=False, regex=True)
 
 
-def read_genes(gtf: str | Path) -> pd.DataFrame:
-    """Genes of a GTF file, plain or compressed: ``chrom`` by gene symbol and by id without version.
+def chromosome_by_name(gtf: str | Path) -> pd.DataFrame:
+    """Chromosome (column ``chrom``) of the genes of a GTF file, by symbol and by id without version.
 
     A name that several chromosomes share (also the pseudo-autosomal genes) has a row for each.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file has no genes.
+    FileNotFoundError, ValueError
+        As :func:`scmog.genomics.read_gtf`.
     """
-    parts = [
-        part.loc[part["feature"] == "gene", ["chrom", "attributes"]]
-        for part in pd.read_csv(
-            gtf,
-            sep="\t",
-            comment="#",
-            header=None,
-            usecols=[0, 2, 8],
-            names=["chrom", "feature", "attributes"],
-            dtype="string",
-            quoting=3,
-            chunksize=200_000,
-        )
+    genes = read_gtf(gtf)
+    tables = [
+        pd.DataFrame({"name": _without_version(genes[column].astype("string")), "chrom": genes["chrom"]})
+        for column in ("gene_name", "gene_id")
     ]
-    lines = pd.concat(parts)
-    tables = []
-    for attribute in ("gene_name", "gene_id"):
-        names = _without_version(lines["attributes"].str.extract(rf'\b{attribute} "([^"]*)"')[0])
-        tables.append(pd.DataFrame({"name": names, "chrom": lines["chrom"]}).dropna())
-    genes = pd.concat(tables).drop_duplicates().set_index("name")
-    if genes.empty:
-        message = f"{gtf} has no lines of the kind 'gene' with gene_id or gene_name; is it a GTF file?"
-        raise ValueError(message)
-    return genes
+    return pd.concat(tables).drop_duplicates().set_index("name")
 
 
 def base_chromosome(chromosome: pd.Series) -> pd.Series:

@@ -8,8 +8,7 @@ import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
-from scmog.pp._matrices import count_nonzero
-from scmog.pp._subset import check_writable, drop, matrix_of, positions, require_modality
+from scmog.pp._subset import check_writable, count_modality, drop, positions
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +54,7 @@ def filter_cells(
     >>> scmog.pp.filter_cells(mdata, min_genes=50, max_genes=200)
     """
     check_writable(data)
-    key, adata = require_modality(data, "rna", modality)
-    n_genes, _ = count_nonzero(matrix_of(adata, key, layer), key)
+    key, n_genes, _ = count_modality(data, "rna", modality, layer)
     keep = cells_by_genes(n_genes, min_genes=min_genes, max_genes=max_genes)
     drop(data, cells=to_global(data, key, keep))
 

@@ -9,8 +9,7 @@ import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
-from scmog.pp._matrices import count_nonzero
-from scmog.pp._subset import check_writable, drop, matrix_of, require_modality
+from scmog.pp._subset import check_writable, count_modality, drop
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +62,10 @@ def filter_peaks(
     >>> scmog.pp.filter_peaks(mdata)
     """
     check_writable(data)
-    key, adata = require_modality(data, "atac", modality)
-    _, n_cells = count_nonzero(matrix_of(adata, key, layer), key)
-    keep = peaks_by_cells(n_cells, total=adata.n_obs, min_cells=min_cells, max_share=max_share, relative_to=relative_to)
+    key, n_peaks, n_cells = count_modality(data, "atac", modality, layer)
+    keep = peaks_by_cells(
+        n_cells, total=len(n_peaks), min_cells=min_cells, max_share=max_share, relative_to=relative_to
+    )
     drop(data, features={key: keep})
 
 

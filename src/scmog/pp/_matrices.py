@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-_BLOCK_ENTRIES = 2**21  # about 50 MB of working memory
+_BLOCK_ENTRIES = 2**18  # about 10 MB of working memory
 
 
 def count_nonzero(
@@ -34,11 +34,11 @@ def count_nonzero(
     ValueError
         If a value is negative, NaN or infinite.
     """
-    if _is_csc(matrix):
+    if is_csc(matrix):
         return count_nonzero(matrix.T, name, rows=columns, columns=rows)[::-1]
     per_row = np.zeros(matrix.shape[0], dtype=np.int64)
     per_column = np.zeros(matrix.shape[1], dtype=np.int64)
-    for part in _row_blocks(matrix, name):
+    for part in row_blocks(matrix, name):
         block = sp.csr_matrix(matrix[part], copy=True)
         if not (np.isfinite(block.data).all() and (block.data >= 0).all()):
             message = (
@@ -54,42 +54,79 @@ def count_nonzero(
     return per_row, per_column
 
 
-def take(matrix: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
-    """Copy of the rows and columns at these positions.
+def take_out(store: MutableMapping[Any, Any], name: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
+    """Take a matrix out of a store and return a copy of the rows and columns at these positions.
 
-    For a compressed matrix and increasing positions only the result is allocated; cutting rows and columns one after
-    the other would hold three matrices.
+    Of a compressed matrix (with increasing positions, along its rows if it is CSC) that nobody else holds, the values
+    are given back before the indices are copied: at the worst, when nearly all is kept, that is half a matrix more than
+    at the start. Cutting rows and columns one after the other would hold three matrices. If somebody else holds the
+    matrix it stays as it is.
+
+    Parameters
+    ----------
+    store
+        What holds the matrix.
+    name
+        Its key.
+    rows, columns
+        Positions.
     """
-    if _is_csc(matrix):
-        return take(matrix.T, columns, rows).T
-    if not (sp.issparse(matrix) and matrix.format == "csr" and (np.diff(columns) > 0).all()):
+    matrix = store.pop(name)
+    kind, shape = type(matrix), (len(rows), len(columns))
+    if not sp.issparse(matrix):
+        return matrix[np.ix_(rows, columns)]
+    along, across, n_across = (columns, rows, 0) if is_csc(matrix) else (rows, columns, 1)
+    if matrix.format not in ("csr", "csc") or (np.diff(across) <= 0).any():
         return matrix[rows][:, columns]
-    keeps = np.zeros(matrix.shape[1], dtype=bool)
-    keeps[columns] = True
-    all_columns = len(columns) == matrix.shape[1]
-    renumber = np.cumsum(keeps, dtype=matrix.indices.dtype) - matrix.indices.dtype.type(1)
-    lengths = np.zeros(len(rows), dtype=np.int64)
-    parts = list(_row_blocks(matrix, "matrix", rows))
-    for part in parts:
-        block = matrix[rows[part]]
-        kept = np.concatenate([[0], np.cumsum(keeps[block.indices], dtype=np.int64)])
-        lengths[part] = np.diff(kept[block.indptr])
-    start = np.concatenate([[0], np.cumsum(lengths)])
-    data = np.empty(start[-1], dtype=matrix.data.dtype)
-    indices = np.empty(start[-1], dtype=matrix.indices.dtype)
-    for part in parts:
-        block, target = matrix[rows[part]], slice(start[part.start], start[part.stop])
-        stays = slice(None) if all_columns else keeps[block.indices]
-        data[target], indices[target] = block.data[stays], renumber[block.indices[stays]]
-    shape = (len(rows), len(columns))
-    return type(matrix)((data, indices, start.astype(matrix.indptr.dtype)), shape=shape)
+    keeps = np.zeros(matrix.shape[n_across], dtype=bool)
+    keeps[across] = True
+    data, indices, indptr = matrix.data, matrix.indices, matrix.indptr
+    del matrix
+    start = np.zeros(len(along) + 1, dtype=np.int64)
+    for part, _, lengths in _kept_entries(indices, indptr, along, keeps):
+        start[part.start + 1 : part.stop + 1] = lengths
+    start = np.cumsum(start)
+    data = _gather(data, _kept_entries(indices, indptr, along, keeps), start[-1])
+    renumber = np.cumsum(keeps, dtype=indices.dtype) - indices.dtype.type(1)
+    indices = _gather(indices, _kept_entries(indices, indptr, along, keeps), start[-1], renumber)
+    return kind((data, indices, start.astype(indptr.dtype)), shape=shape)
 
 
-def _is_csc(matrix: Any) -> bool:
+def _kept_entries(
+    indices: np.ndarray, indptr: np.ndarray, rows: np.ndarray, keeps: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """For blocks of ``rows``: which, where their entries in columns to keep are stored, and how many each row has."""
+    stored = np.diff(indptr).astype(np.int64)[rows]
+    for part in _blocks(stored):
+        own = stored[part]
+        end = np.cumsum(own)
+        place = np.arange(end[-1]) + np.repeat(indptr[rows[part]] - (end - own), own)
+        stays = keeps[indices[place]]
+        before = np.concatenate([[0], np.cumsum(stays)])
+        yield part, place[stays], before[end] - before[end - own]
+
+
+def _gather(
+    values: np.ndarray,
+    entries: Iterator[tuple[slice, np.ndarray, np.ndarray]],
+    size: int,
+    change: np.ndarray | None = None,
+) -> np.ndarray:
+    """Values at the places of the entries, one after the other, looked up in ``change``."""
+    result = np.empty(size, dtype=values.dtype)
+    end = 0
+    for _, place, _ in entries:
+        block = values[place]
+        result[end : end + len(place)] = block if change is None else change[block]
+        end += len(place)
+    return result
+
+
+def is_csc(matrix: Any) -> bool:
     return sp.issparse(matrix) and matrix.format == "csc"
 
 
-def _row_blocks(matrix: Any, name: str, rows: np.ndarray | None = None) -> Iterator[slice]:
+def row_blocks(matrix: Any, name: str, rows: np.ndarray | None = None) -> Iterator[slice]:
     """Slices of ``rows`` (all by default) with at most ``_BLOCK_ENTRIES`` stored entries, or one row."""
     if sp.issparse(matrix) and matrix.format == "csr":
         lengths = np.diff(matrix.indptr).astype(np.int64)
@@ -98,7 +135,12 @@ def _row_blocks(matrix: Any, name: str, rows: np.ndarray | None = None) -> Itera
     else:
         message = f"{name} must be a CSR, CSC or dense matrix in memory, got {type(matrix).__name__}."
         raise TypeError(message)
-    ends = np.cumsum(lengths if rows is None else lengths[rows])
+    return _blocks(lengths if rows is None else lengths[rows])
+
+
+def _blocks(lengths: np.ndarray) -> Iterator[slice]:
+    """Consecutive slices with at most ``_BLOCK_ENTRIES`` in sum, or one row."""
+    ends = np.cumsum(lengths)
     start = 0
     while start < len(ends):
         before = ends[start - 1] if start else 0

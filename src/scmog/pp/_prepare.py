@@ -12,7 +12,7 @@ from scmog.pp._filter_cells import cells_by_genes, to_global
 from scmog.pp._filter_peaks import Reference, peaks_by_cells
 from scmog.pp._matrices import count_nonzero
 from scmog.pp._sex_chromosomes import autosomal
-from scmog.pp._subset import check_writable, drop, find_modality, matrix_of, positions, require_modality
+from scmog.pp._subset import check_writable, count_modality, drop, find_modality, matrix_of, positions
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ def prepare(
 
     The same as :func:`filter_cells`, :func:`remove_sex_chromosomes` and :func:`filter_peaks` one after the other
     (section 4 of the paper), but everything is decided before anything is cut: after an error ``mdata`` is unchanged,
-    and the matrices are copied once. So peaks are counted over the cells that stay. The authors' code removes the sex
-    chromosomes before it counts genes, and counts peaks over all cells.
+    and the matrices are copied once, half a matrix at a time. So peaks are counted over the cells that stay. The
+    authors' code removes the sex chromosomes before it counts genes, and counts peaks over all cells.
 
     Counts stay raw: sizes, logarithm, z-score and binarising are part of the model.
 
@@ -70,8 +70,7 @@ def prepare(
     if not isinstance(mdata, MuData):
         message = "prepare takes a MuData; for an AnnData call filter_cells, filter_peaks or remove_sex_chromosomes."
         raise TypeError(message)
-    key, rna = require_modality(mdata, "rna")
-    n_genes, _ = count_nonzero(matrix_of(rna, key, rna_layer), key)
+    key, n_genes, _ = count_modality(mdata, "rna", None, rna_layer)
     cells = to_global(mdata, key, cells_by_genes(n_genes, min_genes=min_genes, max_genes=max_genes))
     features: dict[str, np.ndarray] = {}
     if remove_sex:

@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from scmog.pp._chromosomes import base_chromosome, chromosomes, read_genes
+from scmog.pp._chromosomes import base_chromosome, chromosome_by_name, chromosomes
 from scmog.pp._subset import check_writable, drop, find_modality
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def autosomal(
     if isinstance(sex_chromosomes, str) or not unwanted:
         message = f"sex_chromosomes must be a list of names such as ('X', 'Y'), got {sex_chromosomes!r}."
         raise ValueError(message)
-    genes = None if gtf is None else read_genes(gtf)
+    genes = None if gtf is None else chromosome_by_name(gtf)
     if genes is not None:
         # Of a name on several chromosomes, the one to drop counts.
         harmless = ~base_chromosome(genes["chrom"].str.replace(r"^chr", "", case=False, regex=True)).isin(unwanted)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
+import gc
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from mudata import MuData
 
 from scmog._constants import is_generated
 from scmog._modalities import MODALITIES
-from scmog.pp._matrices import take
+from scmog._quiet import quiet_mudata
+from scmog.pp._matrices import count_nonzero, take_out
 
 _AXES = {"obs": "cells", "var": "features"}
 
@@ -115,6 +117,22 @@ def matrix_of(adata: AnnData, name: str, layer: str | None) -> Any:
     return matrix
 
 
+def count_modality(
+    data: MuData | AnnData, name: str, key: str | None, layer: str | None
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Key of a measured modality, non-zero entries of each of its cells, and of each of its features.
+
+    The modality itself is not returned: for :func:`drop` to give it back the caller must not hold it.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        As :func:`require_modality`, :func:`matrix_of` and :func:`count_nonzero`.
+    """
+    found, adata = require_modality(data, name, key)
+    return found, *count_nonzero(matrix_of(adata, found, layer), found)
+
+
 def positions(mdata: MuData, key: str, axis: str) -> np.ndarray:
     """Position in the modality of each global cell (``axis="obs"``) or feature (``"var"``); -1 where it has none.
 
@@ -140,15 +158,18 @@ def positions(mdata: MuData, key: str, axis: str) -> np.ndarray:
 def drop(
     data: MuData | AnnData, *, cells: np.ndarray | None = None, features: Mapping[str, np.ndarray] | None = None
 ) -> None:
-    """Drop what the masks don't keep, from the object itself; unchanged on an error.
+    """Drop what the masks don't keep, from the object itself.
 
     A modality from which nothing is dropped stays the same object; one whose cells are in another order than those of
-    the MuData takes their order. Peak memory is what it was plus what is kept of the modality.
+    the MuData takes their order. Other objects that hold a modality or matrix of ``data`` keep it as it is. What nobody
+    else holds is given back piece by piece, so that the peak is at the most 1.5 times the memory at the start: see
+    :func:`take_out`. So out of memory, or interrupted, in the midst of it, ``data`` are lost; errors before that leave
+    them unchanged.
 
     Parameters
     ----------
     data
-        What to change, as accepted by :func:`check_writable`.
+        What to change, as accepted by :func:`check_writable`. For the small peak the caller holds no modality.
     cells
         Mask of the (global) cells to keep; None keeps all.
     features
@@ -160,32 +181,52 @@ def drop(
     keep = np.ones(data.n_obs, dtype=bool) if cells is None else cells
     if isinstance(data, AnnData):
         columns = next(iter(features.values()), np.ones(data.n_vars, dtype=bool))
-        # What scanpy's filters do too; AnnData has no public call for it.
-        data._init_as_actual(_take_modality(data, np.flatnonzero(keep), np.flatnonzero(columns)))
+        _refill(data, np.flatnonzero(keep), np.flatnonzero(columns))
         return
     kept_features = np.ones(data.n_vars, dtype=bool)
     for key, mask in features.items():
         place = positions(data, key, "var")
         kept_features[place >= 0] &= mask[place[place >= 0]]
-    taken = {}
+    changed = {}
     for key, adata in data.mod.items():
         rows, columns = positions(data, key, "obs")[keep], positions(data, key, "var")[kept_features]
         rows, columns = rows[rows >= 0], columns[columns >= 0]
-        same = np.array_equal(rows, np.arange(adata.n_obs)) and np.array_equal(columns, np.arange(adata.n_vars))
-        taken[key] = adata if same else _take_modality(adata, rows, columns)
+        if not (np.array_equal(rows, np.arange(adata.n_obs)) and np.array_equal(columns, np.arange(adata.n_vars))):
+            changed[key] = rows, columns
+    result = _without_counts(data, keep, kept_features, changed)
+    for key, adata in data.mod.items():
+        if key not in changed:
+            result.mod[key] = adata
+    with _no_return():
+        del adata  # the last of them must not be held here
+        stores = {key: _matrices(data.mod.pop(key)) for key in changed}
+        gc.collect()  # AnnData are parts of reference cycles
+        for key, (rows, columns) in changed.items():
+            _fill(result.mod[key], stores.pop(key), rows, columns)
+        # MuData has no public call that subsets in place, and its update() loses or refuses global obsm and varm here.
+        data._init_as_actual(result)
+
+
+def _without_counts(data: MuData, keep: np.ndarray, kept_features: np.ndarray, changed: Mapping[str, Any]) -> MuData:
+    """The result, with empty matrices in the modalities that change and copies of none."""
     view = data[keep, kept_features]
-    for key, adata in taken.items():
-        view.mod[key] = _without_matrices(adata)
-    state = random.getstate()  # mudata draws names of temporary columns
-    with warnings.catch_warnings():
-        # On names that modalities share; they were there when the user built the object.
-        warnings.filterwarnings("ignore", module="mudata")
-        result = view.copy()
-    random.setstate(state)
-    for key, adata in taken.items():
-        result.mod[key] = adata
-    # MuData has no public call that subsets in place, and its update() loses or refuses global obsm and varm here.
-    data._init_as_actual(result)
+    for key, adata in data.mod.items():
+        light = _without_matrices(adata)
+        view.mod[key] = light[changed[key]].copy() if key in changed else light
+    with quiet_mudata(pull=True):  # without, mudata 0.3 fails on integers in .obsm of a view
+        return view.copy()
+
+
+@contextmanager
+def _no_return() -> Iterator[None]:
+    """Say that data are lost, should anything happen in here."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(
+            "This came in the midst of dropping cells or features: the data are incomplete, load them again."
+        )
+        raise
 
 
 def _without_matrices(adata: AnnData) -> AnnData:
@@ -201,14 +242,36 @@ def _without_matrices(adata: AnnData) -> AnnData:
     )
 
 
-def _take_modality(adata: AnnData, rows: np.ndarray, columns: np.ndarray) -> AnnData:
-    """Copy of these rows and columns; anndata's own ``adata[rows, columns].copy()`` needs three times the memory."""
-    taken = _without_matrices(adata)[rows, columns].copy()
+def _matrices(adata: AnnData) -> dict[str | None, Any]:
+    """The matrix (under None) and the layers."""
+    matrices: dict[str | None, Any] = {name: adata.layers[name] for name in _layer_names(adata)}
     if adata.X is not None:
-        taken.X = take(adata.X, rows, columns)
-    for name in _layer_names(adata):
-        taken.layers[name] = take(adata.layers[name], rows, columns)
-    return taken
+        matrices[None] = adata.X
+    return matrices
+
+
+def _fill(adata: AnnData, matrices: dict[str | None, Any], rows: np.ndarray, columns: np.ndarray) -> None:
+    """Put these rows and columns of matrices into an object of their shape; the matrices are taken out."""
+    for name in list(matrices):
+        taken = take_out(matrices, name, rows, columns)
+        if name is None:
+            adata.X = taken
+        else:
+            adata.layers[name] = taken
+
+
+def _refill(adata: AnnData, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Keep these rows and columns; anndata's own ``adata[rows, columns].copy()`` needs three times the memory."""
+    result = _without_matrices(adata)[rows, columns].copy()
+    with _no_return():
+        matrices = _matrices(adata)
+        adata.X = None  # anndata 0.13 would keep it over the next call, and says so
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Assigning to `.layers`", category=FutureWarning)
+            # What scanpy's filters do too; AnnData has no public call for it.
+            adata._init_as_actual(result)
+        gc.collect()
+        _fill(adata, matrices, rows, columns)
 
 
 def _layer_names(adata: AnnData) -> list[str]:
