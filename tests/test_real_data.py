@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from mudata import MuData
 
 from scmog.model import SCMOG
-from scmog.pp import AlignmentReport, align_features
+from scmog.pp import AlignmentReport, align_features, merge_datasets
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,6 +84,25 @@ def test_learns_surface_protein():
     table = model.evaluate()
     assert score(table, "rna_to_protein") > 0.6
     assert score(table, "rna_to_protein", axis="flat") > score(table, "rna_to_protein", "training mean", "flat")
+
+
+def test_data_sets_of_one_genome_merge_and_others_are_refused():
+    marrow = read("multiome_bmmc_neurips_500.h5mu")
+    donors = {str(name): marrow[marrow.obs["batch"] == name].copy() for name in marrow.obs["batch"].unique()}
+    merged = merge_datasets(donors)
+    for key in ("rna", "atac"):
+        assert list(merged[key].obs_names) == [name for donor in donors.values() for name in donor.obs_names]
+        whole = marrow[key][merged[key].obs_names]
+        sums = [np.asarray(adata.X.sum(axis=1)).ravel() for adata in (whole, merged[key])]
+        np.testing.assert_array_equal(*sums)
+    blood = read("fixture_multiome_pbmc_mosim_40_fullfeatures.h5mu")
+    with pytest.warns(UserWarning, match="1123 of the 108430 unions"):
+        assert merge_datasets({"marrow": marrow, "blood": blood}).n_obs == 540
+    mouse = read("snareseq_mouse_cortex_10309.h5mu")
+    with pytest.raises(ValueError, match="only 1 genes are in all data sets, of 1677"):
+        merge_datasets({"mouse": mouse, "blood": blood})
+    with pytest.raises(ValueError, match=r"1243 of the 25734 peaks .* another genome build or species"):
+        merge_datasets({"mouse": mouse, "blood": blood}, min_shared=0, genes="outer")
 
 
 class PeakMemory:

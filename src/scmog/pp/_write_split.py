@@ -62,15 +62,7 @@ def obs_column(data: MuData | AnnData, key: str) -> pd.Series:
 
 
 def groups_of(data: MuData | AnnData, group_key: str | None) -> np.ndarray | None:
-    """Codes ``0, 1, ...`` of the groups that must not be torn apart, or None.
-
-    Raises
-    ------
-    KeyError
-        If no obs has the column.
-    ValueError
-        If it has missing values.
-    """
+    """Codes ``0, 1, ...`` of the groups that must not be torn apart, or None; errors as :func:`obs_column`."""
     return None if group_key is None else pd.factorize(obs_column(data, group_key), sort=True)[0]
 
 
