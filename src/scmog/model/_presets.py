@@ -76,7 +76,7 @@ AUTHORS = Preset(
     max_epochs=500,
 )
 
-# What measured best so far; docs/user_guide/method.md has first looks at single settings.
+# What measured best so far; docs/user_guide/method.md has what each setting is worth.
 DEFAULT = Preset(
     module=ModuleConfig(
         n_hidden_atac_decoder=(64, 128),
