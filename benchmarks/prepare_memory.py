@@ -12,7 +12,8 @@ Peaks are open in 3 % of the cells on average, 2,000 genes in 10 %; all is CSR, 
 Each case runs in a fresh process (seed 0), which makes the input without needing much more than the input itself.
 `matrices_mb` are the bytes of the sparse arrays, `input_mb` is what the resident memory grew by when the input was
 made (names of cells and peaks included), `peak_mb` what it had grown by at most after `prepare`, `ratio` their
-quotient. `entries_kept` is the share of the stored entries that is left.
+quotient. `entries_kept` is the share of the stored entries that is left. `seconds` of the committed table are of a busy
+machine with two cores.
 Writes `benchmarks/results/prepare_memory.csv`.
 The limit that the package promises: a ratio of 1.5.
 """
