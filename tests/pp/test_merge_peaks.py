@@ -110,15 +110,15 @@ def test_sets_that_cover_the_genome_pass():
 
 
 @pytest.mark.parametrize(
-    ("n_shared", "refused"), [pytest.param(2, True, id="two of ten"), pytest.param(3, False, id="three of ten")]
+    ("n_shared", "refused"), [pytest.param(5, True, id="five of twenty"), pytest.param(6, False, id="six of twenty")]
 )
 def test_a_handful_of_peaks(n_shared, refused):
-    one = _var([(1, 1000 * k, 1000 * k + 10) for k in range(10)])
+    one = _var([(1, 1000 * k, 1000 * k + 10) for k in range(20)])
     other = _var(
-        [(1, 1000 * k, 1000 * k + 10) for k in range(n_shared)] + [(2, 5000 * k, 5000 * k + 9) for k in range(9)]
+        [(1, 1000 * k, 1000 * k + 10) for k in range(n_shared)] + [(2, 5000 * k, 5000 * k + 9) for k in range(19)]
     )
     if refused:
-        with pytest.raises(ValueError, match=r"only 2 of the 10 peaks .*\(0 after a shift"):
+        with pytest.raises(ValueError, match=r"only 5 of the 20 peaks .*\(0 after a shift"):
             _join({"x": one, "y": other}, check_build=True)
     else:
-        assert _join({"x": one, "y": other}, check_build=True).measured.all(axis=1).sum() == 3
+        assert _join({"x": one, "y": other}, check_build=True).measured.all(axis=1).sum() == 6

@@ -6,6 +6,7 @@ All coordinates are 0-based and half-open, as in BED files and in the peak names
 
 from scmog.genomics._annotation import read_gtf
 from scmog.genomics._builds import chromosome_sizes, possible_builds
+from scmog.genomics._chance import chance_overlap, exceeds_chance
 from scmog.genomics._gene_columns import find_gene_columns, guess_species, strip_versions
 from scmog.genomics._intervals import interval_names, normalize_chromosomes, parse_intervals
 from scmog.genomics._liftover import LiftedIntervals, lift_over
@@ -16,7 +17,9 @@ from scmog.genomics._pool import PeakPooling, pool_peaks
 __all__ = [
     "LiftedIntervals",
     "PeakPooling",
+    "chance_overlap",
     "chromosome_sizes",
+    "exceeds_chance",
     "find_gene_columns",
     "find_intervals",
     "guess_species",

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from scmog.genomics import (
+    chance_overlap,
     chromosome_sizes,
+    exceeds_chance,
     find_intervals,
     interval_columns,
     interval_names,
@@ -18,10 +20,6 @@ from scmog.genomics import (
 )
 from scmog.pp._match import AlignmentOptions, Match, Pairing
 from scmog.pp._match_names import find, match_names
-
-_SHIFT = 1_000_000  # base pairs: far beyond a peak, and within the neighbourhood that makes a region rich in peaks
-# Model peaks met, over those met after a shift, measured: 0.9 to 1.5 for unrelated sets, 6 and more for related ones.
-_TIMES_CHANCE = 2
 
 
 def match_peaks(query: pd.DataFrame, model: pd.DataFrame, options: AlignmentOptions) -> Match:
@@ -118,11 +116,9 @@ def _plausibility(query: pd.DataFrame, model: pd.DataFrame, matched: int, option
     apart = all(builds) and not set(builds[0]) & set(builds[1])
     if matched >= options.warn_below * len(model) and not apart:
         return ()
-    shifted = query.assign(start=query["start"] + _SHIFT, end=query["end"] + _SHIFT)
-    chance = len(np.unique(_overlaps(shifted, model, options)[1]))
+    chance = chance_overlap(query, model, min_overlap=options.min_overlap, min_fraction=options.min_fraction)
     notes = []
-    expected = max(chance, 1)  # none in one try may be one or two in the next
-    if matched <= _TIMES_CHANCE * expected + 3 * np.sqrt(expected):
+    if not exceeds_chance(matched, chance):
         notes.append(
             f"That is no more than by chance ({chance} after moving the query by 1 Mb): another genome build or "
             "species? Lift the query with chain_file=, from its build to that of the model."

@@ -10,15 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from scmog.genomics import merge_intervals, overlap_join, parse_intervals
+from scmog.genomics import chance_overlap, exceeds_chance, merge_intervals, overlap_join, parse_intervals
 from scmog.pp._merge_features import FeatureJoin, Join, missing_features
 
 logger = logging.getLogger(__name__)
 
-_SHIFT = 1_000_000  # base pairs: far beyond a peak, within the neighbourhood that makes a region rich in peaks
-# Overlaps of unrelated sets, measured: 0.7 to 1.4 times those after a shift; of related ones 7 to 10 times.
-_TIMES_CHANCE = 2
-_SLACK = 3  # overlaps, so that one or two of a handful of peaks prove nothing
 _CLEARLY = 0.5  # of the peaks: sets that cover most of the genome overlap by chance too
 
 
@@ -93,18 +89,14 @@ def _compare(places: Mapping[str, pd.DataFrame], one: str, other: str) -> None:
     """Refuse two peak sets that overlap no more than by chance."""
     few, many = sorted((one, other), key=lambda dataset: len(places[dataset]))
     query, target = places[few], places[many]
-    found = _n_hit(query, target)
-    chance = _n_hit(query, target.assign(start=target["start"] + _SHIFT, end=target["end"] + _SHIFT))
+    found = overlap_join(query, target)["query_index"].nunique()
+    chance = chance_overlap(target, query)
     met = f"{found} of the {len(query)} peaks of data set {few!r} overlap peaks of {many!r}"
     logger.info("merge_datasets: %s, %d after a shift of 1 Mb", met, chance)
-    if found < _CLEARLY * len(query) and found < _TIMES_CHANCE * chance + _SLACK:
+    if found < _CLEARLY * len(query) and not exceeds_chance(found, chance):
         message = (
             f"only {met}, no more than by chance ({chance} after a shift of 1 Mb): another genome build or species? "
             "Lift one of them with scmog.genomics.lift_over first, or pass check_build=False if the builds are the "
             "same."
         )
         raise ValueError(message)
-
-
-def _n_hit(query: pd.DataFrame, target: pd.DataFrame) -> int:
-    return int(overlap_join(query, target)["query_index"].nunique())
