@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> None:
     check_output(args.output, overwrite=args.overwrite)
     query = read(args.query, endings=[".h5mu", ".h5ad"])
     model = SCMOG.load(args.model, adata=False)
-    cells = aligned(query, model, args, modality=args.source)
+    sources = {source for source, _ in model.directions}
+    cells = aligned(query, model, args, modality=args.source or (sources.pop() if len(sources) == 1 else None))
     options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score")}
     if args.output.suffix == ".h5ad":
         generated = _generated_alone(model, cells, args.key_added, options)

@@ -210,7 +210,8 @@ def _check(
     if report.share < options.warn_below:
         effect = "Predictions get worse with" if strict else "The model only generates this modality; no score counts"
         warnings.warn(f"{text} {effect} missing features.", UserWarning, stacklevel=4)
-    logger.info(text)
+    else:
+        logger.info(text)
 
 
 def _new_var(var: pd.DataFrame, trained: pd.DataFrame, match: Match) -> pd.DataFrame:
