@@ -50,8 +50,9 @@ def _run(script: str, table: Path, runs: list[dict], jobs: int) -> None:
         children = {pool.submit(_child, script, run): run for run in runs}
         for done in as_completed(children):
             rows, error = done.result()
-            if rows:  # written here, by one thread
-                pd.DataFrame(rows).to_csv(table, mode="a", header=not table.exists(), index=False)
+            if rows:  # written here, by one thread; runs may have columns of their own
+                before = [pd.read_csv(table)] if table.exists() else []
+                pd.concat([*before, pd.DataFrame(rows)], ignore_index=True).to_csv(table, index=False)
             print(*children[done].values(), error or f"{rows[0]['value']:.4f}", flush=True)
 
 
