@@ -135,3 +135,13 @@ def test_refuses(history, n_axes, match):
     _, axes = plt.subplots(1, n_axes)
     with pytest.raises(ValueError, match=match):
         training_curves(history, ax=axes)
+
+
+def test_a_single_epoch_is_shown_among_whole_epochs():
+    history = _history({"rna_to_atac": 1.0, "atac_to_rna": 1.0})
+    history = {
+        name: frame.iloc[:1] if name.startswith(("critic", "generator")) else frame for name, frame in history.items()
+    }
+    ax = training_curves(history)[0]
+    ticks = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
+    assert ticks == [0]

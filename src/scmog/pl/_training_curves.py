@@ -142,6 +142,9 @@ def _finish(ax: Axes, *, title: str, ylabel: str) -> None:
 
     ax.set(xlabel="Epoch", ylabel=ylabel)
     ax.set_title(title, fontsize="medium")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+    left, right = ax.get_xlim()
+    if right - left < 1:  # a single epoch: matplotlib would show thousandths of it
+        ax.set_xlim((left + right) / 2 - 0.6, (left + right) / 2 + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10], min_n_ticks=1))
     ax.legend(fontsize="small", facecolor="white", edgecolor="none", framealpha=0.8)
     tidy(ax)
