@@ -9,6 +9,7 @@ from mudata import MuData
 
 from scmog.model import SCMOG
 from scmog.train import StageProgressBar, merge_histories, trainer_options
+from scmog.train._runner import portable
 
 
 def frame(key: str, values: list[float], start: int = 0) -> pd.DataFrame:
@@ -90,3 +91,13 @@ def test_bar_and_history_of_two_calls(paired: MuData, capfd: pytest.CaptureFixtu
     for key in ("train_loss", "validation_loss", "train_loss_rna_to_protein"):
         assert list(model.history[key].index) == [1, 2, 4], key
         assert model.history[key][key].notna().all()
+
+
+def test_saved_histories_have_no_strings_of_pandas_3():
+    """A model saved with pandas 3 is to be read with pandas 2, which does not know its strings."""
+    frame = pd.DataFrame({"loss": [1.0]}, index=pd.RangeIndex(1, name="epoch"))
+    portable_frame = portable(frame)
+    assert portable_frame.columns.dtype == object
+    assert portable_frame.columns.tolist() == ["loss"]
+    assert portable_frame.index.name == "epoch"
+    assert portable_frame.loc[0, "loss"] == 1.0

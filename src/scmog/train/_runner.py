@@ -30,6 +30,10 @@ class SCMOGTrainRunner(TrainRunner):
     """
 
     def _update_history(self) -> None:
+        self._merge_history()
+        self.model.history_ = {key: portable(frame) for key, frame in (self.model.history_ or {}).items()}
+
+    def _merge_history(self) -> None:
         earlier = self.model.history_
         if not isinstance(earlier, dict) or not earlier:
             super()._update_history()
@@ -49,6 +53,11 @@ def merge_histories(earlier: dict[str, pd.DataFrame], later: dict[str, pd.DataFr
         shifted = frame.set_axis(frame.index + n_epochs).rename_axis(frame.index.name)
         merged[key] = pd.concat([earlier[key], shifted]) if key in earlier else shifted
     return merged
+
+
+def portable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its column names as objects: pandas 2 can't read the strings of pandas 3 in a saved model."""
+    return frame.set_axis(pd.Index(list(frame.columns), dtype=object), axis=1)
 
 
 def trainer_options(trainer_kwargs: dict[str, Any], *, validate: bool = True) -> dict[str, Any]:
