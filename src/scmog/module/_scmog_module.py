@@ -227,8 +227,8 @@ class SCMOGModule(BaseModuleClass):
         """
         latent = self.inference(**self._get_inference_input(tensors), directions=[name], missing=missing)
         parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
-        decoder = self.translator(name).decoder
-        if not isinstance(decoder, BernoulliDecoder) or score == "raw":
-            return decoder.expected(parameters)
-        logit = decoder.calibrated_logit(parameters[0])
+        translator = self.translator(name)
+        if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
+            return translator.decoder.expected(parameters)
+        logit = translator.recalibration(translator.decoder.calibrated_logit(parameters[0]))
         return logit if score == "logit" else torch.sigmoid(logit)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, Direction
 from scmog.module._config import ModuleConfig
-from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder
+from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder, LogitRecalibration
 
 
 class Translator(nn.Module):
@@ -43,6 +43,8 @@ class Translator(nn.Module):
             input_dropout_rate=config.input_dropout_rate,
         )
         self.decoder = _make_decoder(self.target, n_output, config, n_batch)
+        # what the closed form leaves of calibration, fitted on validation cells; for on/off targets
+        self.recalibration = LogitRecalibration()
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
         self.register_buffer("open_cut", torch.tensor(float("nan")))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 _ROUNDING = 1e-10  # of the squared mean: single-precision input carries 1e-7 of the mean
+_MAX_COMPENSATION = 10.0  # beyond it the noise of few features is what grows
 
 Batches = Callable[[], Iterable[Tensor]]
 """Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``."""
@@ -65,7 +66,8 @@ class Representation(nn.Module, ABC):
     def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
         """Input of an encoder for raw ``counts``, ``(n_cells, n_input)``.
 
-        ``missing``, boolean ``(n_features,)``, marks features that the query has not measured; they enter as average.
+        ``missing``, boolean ``(n_features,)``, marks features that the query has not measured. They enter as average,
+        and what the others add to the average is scaled up in their place, see :func:`compensate`.
         """
 
     def _blocks(self, batches: Batches) -> Iterator[Tensor]:
@@ -74,6 +76,25 @@ class Representation(nn.Module, ABC):
 
     def _target_moments(self, batches: Batches) -> tuple[Tensor, Tensor]:
         return _moments(self.target(counts) for counts in self._blocks(batches))
+
+
+def compensate(deviation: Tensor, missing: Tensor | None, variance: Tensor) -> Tensor:
+    """Deviations from the average, ``(n_cells, n_features)``, of cells in which some features are missing.
+
+    Missing features are average, so their deviation is zero. The others are divided by the share of the ``variance``,
+    ``(n_features,)``, that they have in the training cells: the sum that a layer of the encoder forms keeps its size,
+    as with the inputs that dropout leaves in training.
+    """
+    if missing is None:
+        return deviation
+    share = variance[~missing].sum() / variance.sum().clamp_min(1e-12)
+    factor = (1 / share.clamp_min(1e-12)).clamp(1.0, _MAX_COMPENSATION)
+    return torch.where(missing, torch.zeros_like(deviation), deviation * factor)
+
+
+def _divisor(sd: Tensor) -> Tensor:
+    # a feature that is constant in training carries no information: it stays at zero
+    return torch.where(sd > 0, sd, torch.ones_like(sd))
 
 
 def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -135,9 +156,7 @@ class CountRepresentation(Representation):
         self.log_total_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_total_sd)
         self.average = self._target_moments(batches)[0].to(self.average)
         mean, sd = _moments(torch.log1p(self.target(counts)) for counts in self._blocks(batches))
-        self.log_mean = mean.to(self.log_mean)
-        # a gene that is constant in training carries no information: it stays at zero
-        self.log_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_sd)
+        self.log_mean, self.log_sd = mean.to(self.log_mean), sd.to(self.log_sd)
         self.raw_log_mean = _moments(torch.log1p(counts) for counts in self._blocks(batches))[0].to(self.raw_log_mean)
 
     def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
@@ -162,13 +181,14 @@ class CountRepresentation(Representation):
         if style == "log_depth":
             x = torch.log1p(counts) - self.raw_log_mean
         elif style == "counts":
-            x = counts / factors
+            x = counts / factors - self.average
         else:
             x = torch.log1p(counts / factors) - self.log_mean
             if style == "zscore":
-                x = x / self.log_sd
-        if missing is not None:
-            x = torch.where(missing, self.average if style == "counts" else torch.zeros_like(self.average), x)
+                x = x / _divisor(self.log_sd)
+        x = compensate(x, missing, (self.log_sd > 0).float() if style == "zscore" else self.log_sd.square())
+        if style == "counts":
+            return x + self.average
         if style == "log_depth":
             depth = (torch.log1p(factors * self.median_total) - self.log_total_mean) / self.log_total_sd
             has_counts = counts.sum(dim=1, keepdim=True) > 0
@@ -195,10 +215,8 @@ class BinaryRepresentation(Representation):
     def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
         """Input of an ATAC encoder in one of the styles, ``(n_cells, n_features)``."""
         self._check(style)
-        x = self.target(counts)
-        if missing is not None:
-            x = torch.where(missing, self.average, x)
-        return x - self.average if style == "centred" else x
+        x = compensate(self.target(counts) - self.average, missing, self.average * (1 - self.average))
+        return x if style == "centred" else x + self.average
 
 
 class ProportionRepresentation(Representation):
@@ -217,8 +235,7 @@ class ProportionRepresentation(Representation):
     def fit(self, batches: Batches) -> None:
         """Fit mean and standard deviation of each protein."""
         mean, sd = self._target_moments(batches)
-        self.average = mean.to(self.average)
-        self.sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.sd)
+        self.average, self.sd = mean.to(self.average), sd.to(self.sd)
 
     def target(self, counts: Tensor) -> Tensor:
         """Centred log-ratio, ``(n_cells, n_features)``."""
@@ -234,8 +251,11 @@ class ProportionRepresentation(Representation):
             logs = torch.log1p(counts)
             present = logs[:, ~missing].mean(dim=1, keepdim=True)
             # centre the present proteins where they are centred in training, not at zero
-            x = torch.where(missing, self.average, logs - present + self.average[~missing].mean())
-        return (x - self.average) / self.sd if style == "zscore" else x
+            x = logs - present + self.average[~missing].mean()
+        deviation = x - self.average
+        if style == "zscore":
+            return compensate(deviation / _divisor(self.sd), missing, (self.sd > 0).float())
+        return compensate(deviation, missing, self.sd.square()) + self.average
 
 
 REPRESENTATIONS: dict[str, type[Representation]] = {
