@@ -51,7 +51,7 @@ def test_the_paper_s_networks_are_built(paired):
         ("rna_to_protein", [(256, 40), (64, 256), (16, 64)], [(64, 16), (6, 64)]),
     ):
         translator = model.module.translator(name)
-        for part, shapes in ((translator.encoder, encoder), (translator.decoder, decoder)):
+        for part, shapes in ((translator.member().encoder, encoder), (translator.decoder, decoder)):
             layers = [tuple(m.weight.shape) for m in part.modules() if isinstance(m, torch.nn.Linear)]
             assert layers == shapes, name
     bias = model.module.translator("rna_to_atac").decoder.logit.bias

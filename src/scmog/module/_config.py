@@ -14,6 +14,8 @@ class ModuleConfig:
     ----------
     n_latent
         Latent dimensions.
+    n_members
+        Networks per direction whose outputs are averaged; the paper has one.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
     n_hidden_atac_decoder
@@ -39,6 +41,7 @@ class ModuleConfig:
     """
 
     n_latent: int = 16
+    n_members: int = 1
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
@@ -66,7 +69,7 @@ class ModuleConfig:
             if not widths or any(width < 1 for width in widths):
                 message = f"{name} must hold at least one positive width, got {widths}."
                 raise ValueError(message)
-        check_at_least(self, 1, "n_latent")
+        check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")
         for name in ("dropout_rate", "input_dropout_rate"):
             if not 0 <= getattr(self, name) < 1:
