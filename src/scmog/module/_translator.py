@@ -37,8 +37,8 @@ class Member(nn.Module):
 class Translator(nn.Module):
     """Encoders and decoders of one direction; directions share no weights (paper section 4).
 
-    The paper has one encoder and one decoder. With more members each is a network of its own, with weights and dropout of
-    its own; all learn from the same mini-batches, and what they return is averaged.
+    The paper has one encoder and one decoder. With more members each is a network of its own, with weights and dropout
+    of its own; all learn from the same mini-batches, and what they return is averaged.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Translator(nn.Module):
         return decoder
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latent representations of transformed input ``x``, ``(n_cells, n_input)``: ``(n_members, n_cells, n_latent)``."""
+        """Latent representations ``(n_members, n_cells, n_latent)`` of transformed input, ``(n_cells, n_input)``."""
         return torch.stack([self.member(i).encoder(x) for i in range(len(self.members))])
 
     def decode(self, z: Tensor, batch: Tensor | None = None) -> list[Parameters]:
