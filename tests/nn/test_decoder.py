@@ -212,3 +212,24 @@ def test_start_at_moves_output_biases_only(decoder: type[Decoder]) -> None:
     moved = {name for name, value in module.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {f"{HEADS[decoder][0]}.bias"}
     assert getattr(module, HEADS[decoder][0]).bias.requires_grad
+
+
+def test_shared_offset_moves_all_logits_of_a_cell_alike() -> None:
+    decoder = BernoulliDecoder(9, shared_offset=True, n_latent=3, n_hidden=(5,)).eval()
+    z = torch.randn(4, 3)
+    (start,) = decoder(z)  # the offset starts at zero
+    torch.testing.assert_close(start, decoder.logit(decoder.trunk(z, None)))
+    torch.nn.init.ones_(decoder.offset.weight)
+    moved = decoder(z)[0] - start
+    torch.testing.assert_close(moved, decoder.trunk(z, None).sum(dim=1, keepdim=True).expand(4, 9))
+    decoder.loss(decoder(z), torch.ones(4, 9)).sum().backward()
+    assert decoder.offset.weight.grad.abs().sum() > 0
+
+
+def test_output_layers_hold_what_each_feature_has_of_its_own() -> None:
+    for decoder in (cls(9, n_latent=3, n_hidden=(5,)) for cls in DECODERS.values()):
+        assert [layer.out_features for layer in decoder.output_layers] == [9] * len(decoder.output_layers)
+        rest = {id(p) for p in decoder.hidden.parameters()}
+        assert rest | {id(p) for layer in decoder.output_layers for p in layer.parameters()} == {
+            id(p) for p in decoder.parameters()
+        }

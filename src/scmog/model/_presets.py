@@ -49,6 +49,8 @@ class Preset:
             changes["max_epochs_by_target"] = {target: round(n * scale) for target, n in by_target.items()}
         else:  # the user's number holds for all targets
             changes["max_epochs_by_target"] = {}
+        if "lr" in (plan_kwargs or {}):  # so does a learning rate
+            changes["lr_by_target"] = {}
         return max_epochs, replace_checked(self.plan, {**changes, **(plan_kwargs or {})}, argument="plan_kwargs")
 
 

@@ -18,8 +18,9 @@ class ModuleConfig:
         Networks per direction whose outputs are averaged; the paper has one.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
-    n_hidden_atac_decoder
-        Widths of the ATAC decoder, from the latent space outwards, where they are to differ; None mirrors the encoder.
+    n_hidden_rna_decoder, n_hidden_atac_decoder, n_hidden_protein_decoder
+        Widths of a modality's decoder, from the latent space outwards, where they are to differ; None mirrors the
+        encoder.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
     dropout_rate, input_dropout_rate
@@ -36,6 +37,8 @@ class ModuleConfig:
     output_bias
         ``"constant"`` starts ATAC decoders at -2 as the paper does, ``"average"`` starts every decoder at the average
         profile of the training cells.
+    shared_offset
+        Whether ATAC decoders add one number per cell to all of its logits.
     xavier_critic
         Draw the critic's weights from Xavier's distribution (paper) instead of PyTorch's default (authors' code).
     """
@@ -45,7 +48,9 @@ class ModuleConfig:
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
+    n_hidden_rna_decoder: tuple[int, ...] | None = None
     n_hidden_atac_decoder: tuple[int, ...] | None = None
+    n_hidden_protein_decoder: tuple[int, ...] | None = None
     n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
     n_hidden_critic_protein: tuple[int, ...] = (256, 64)
     dropout_rate: float = 0.0
@@ -58,11 +63,12 @@ class ModuleConfig:
     focal_weight_closed: float = 0.07
     focal_gamma: float = 2.0
     output_bias: Literal["constant", "average"] = "constant"
+    shared_offset: bool = False
     xavier_critic: bool = True
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
-            if name == "n_hidden_atac_decoder" and self.n_hidden_atac_decoder is None:
+            if name.endswith("_decoder") and getattr(self, name) is None:
                 continue
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
@@ -92,9 +98,8 @@ class ModuleConfig:
 
     def n_hidden_decoder(self, modality: str) -> tuple[int, ...]:
         """Widths of the decoder of ``modality``, from the latent space outwards."""
-        if modality == "atac" and self.n_hidden_atac_decoder is not None:
-            return self.n_hidden_atac_decoder
-        return self.n_hidden(modality)[::-1]
+        widths: tuple[int, ...] | None = getattr(self, f"n_hidden_{modality}_decoder")
+        return self.n_hidden(modality)[::-1] if widths is None else widths
 
     def critic_widths(self, modality: str) -> tuple[int, ...]:
         """Widths of the critic of ``modality``."""

@@ -117,6 +117,7 @@ def _make_decoder(target: str, n_output: int, config: ModuleConfig, n_batch: int
             "focal_weight_open": config.focal_weight_open,
             "focal_weight_closed": config.focal_weight_closed,
             "focal_gamma": config.focal_gamma,
+            "shared_offset": config.shared_offset,
         }
         if decoder is BernoulliDecoder
         else {}

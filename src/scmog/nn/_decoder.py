@@ -58,6 +58,11 @@ class Decoder(nn.Module, ABC):
         h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
         return h
 
+    @property
+    @abstractmethod
+    def output_layers(self) -> tuple[nn.Linear, ...]:
+        """The last layers, one per parameter of the likelihood."""
+
     @abstractmethod
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
         """Parameters of the likelihood, each ``(n_cells, n_output)``."""
@@ -86,6 +91,9 @@ class BernoulliDecoder(Decoder):
         Focusing parameter; 0 gives weighted cross-entropy.
     output_bias
         Initial bias of the last layer; -2 in the paper.
+    shared_offset
+        Add one number per cell to all of its logits, a linear function of the last hidden layer: how deeply the cell is
+        sequenced moves all peaks alike, which otherwise each peak has to learn for itself.
     """
 
     def __init__(
@@ -96,6 +104,7 @@ class BernoulliDecoder(Decoder):
         focal_weight_closed: float = 0.07,
         focal_gamma: float = 2.0,
         output_bias: float = -2.0,
+        shared_offset: bool = False,
         n_latent: int = 16,
         n_hidden: Sequence[int] = (64, 512),
         n_batch: int = 0,
@@ -108,12 +117,22 @@ class BernoulliDecoder(Decoder):
             "gamma": focal_gamma,
         }
         self.logit = nn.Linear(n_hidden[-1], n_output)
+        self.offset = nn.Linear(n_hidden[-1], 1, bias=False) if shared_offset else None
         xavier_(self)
         nn.init.constant_(self.logit.bias, output_bias)
+        if self.offset is not None:
+            nn.init.zeros_(self.offset.weight)
+
+    @property
+    def output_layers(self) -> tuple[nn.Linear, ...]:
+        """The layer of the logits."""
+        return (self.logit,)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Logits, ``(n_cells, n_output)``."""
-        return (self.logit(self.trunk(z, batch)),)
+        h = self.trunk(z, batch)
+        logit: Tensor = self.logit(h)
+        return (logit if self.offset is None else logit + self.offset(h),)
 
     def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
         """Focal loss of each cell, summed over the features, ``(n_cells,)``."""
@@ -155,6 +174,11 @@ class NegativeBinomialDecoder(Decoder):
         self.raw_dispersion = nn.Linear(n_hidden[-1], n_output)
         xavier_(self)
 
+    @property
+    def output_layers(self) -> tuple[nn.Linear, ...]:
+        """The layers of mean and dispersion."""
+        return self.log_mean, self.raw_dispersion
+
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and dispersion, both ``(n_cells, n_output)``."""
         h = self.trunk(z, batch)
@@ -194,6 +218,11 @@ class GaussianDecoder(Decoder):
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
         self.mean = nn.Linear(n_hidden[-1], n_output)
         xavier_(self)
+
+    @property
+    def output_layers(self) -> tuple[nn.Linear, ...]:
+        """The layer of the mean."""
+        return (self.mean,)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Mean, ``(n_cells, n_output)``."""

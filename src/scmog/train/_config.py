@@ -30,6 +30,8 @@ class PlanConfig:
         Learning rate of the supervised training (the largest one where a schedule is used).
     betas, eps, weight_decay
         Of the supervised optimiser.
+    output_weight_decay
+        Weight decay of the weights of output layers, of which each feature has its own; None means ``weight_decay``.
     lr_schedule
         ``"constant"``, or ``"one_cycle"`` over ``max_epochs``.
     gradient_clip_norm
@@ -38,6 +40,8 @@ class PlanConfig:
         A direction is no longer trained after this many epochs without a better validation loss.
     restore_best
         Give back the weights of the best validation epoch of each direction instead of the last ones.
+    lr_by_target
+        Learning rates of the supervised training that hold for one target only, e.g. ``{"protein": 0.01}``.
     max_epochs_by_target
         Upper bounds of supervised epochs that hold for one target only, e.g. ``{"rna": 60}``.
     """
@@ -51,10 +55,12 @@ class PlanConfig:
     betas: tuple[float, float] = (0.5, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    output_weight_decay: float | None = None
     lr_schedule: Literal["constant", "one_cycle"] = "constant"
     gradient_clip_norm: float | None = None
     patience: int = 7
     restore_best: bool = True
+    lr_by_target: dict[str, float] = field(default_factory=dict)
     max_epochs_by_target: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +68,8 @@ class PlanConfig:
         check_choice(self, "lr_schedule", ("constant", "one_cycle"))
         check_at_least(self, 1, "n_critic", "patience")
         check_at_least(self, 0, "weight_decay")
+        if self.output_weight_decay is not None:
+            check_at_least(self, 0, "output_weight_decay")
         if self.patience_pretrain is not None:
             check_at_least(self, 1, "patience_pretrain")
         for name in ("lr_pretrain", "clip_value", "lr", "eps", "gradient_clip_norm"):
@@ -69,6 +77,10 @@ class PlanConfig:
             if not (value is None and name == "gradient_clip_norm") and not value > 0:
                 message = f"{name} must be positive, got {value}."
                 raise ValueError(message)
+        unfit = {target: lr for target, lr in self.lr_by_target.items() if target not in MODALITIES or not lr > 0}
+        if unfit:
+            message = f"lr_by_target must give {list(MODALITIES)} positive numbers, got {unfit}."
+            raise ValueError(message)
         wrong = {target: n for target, n in self.max_epochs_by_target.items() if target not in MODALITIES or n < 1}
         if wrong:
             message = f"max_epochs_by_target must give {list(MODALITIES)} whole numbers, 1 or more, got {wrong}."
