@@ -145,6 +145,18 @@ def test_loss_is_the_sum_of_the_directions_losses_by_hand() -> None:
     assert output.loss.item() == pytest.approx(sum(per_cell.mean() for per_cell in expected.values()), rel=1e-5)
 
 
+def test_likelihood_of_raw_counts_by_hand() -> None:
+    module = fitted_module(("atac", "rna"), rna_likelihood="raw")
+    tensors = batch()
+    _, generative, output = module(tensors)
+    [(mean, dispersion)] = generative["parameters"]["atac_to_rna"]
+    counts = tensors[key("rna")].double().numpy()
+    totals = counts.sum(axis=1, keepdims=True)
+    mu, theta = mean.detach().double().numpy() * totals / np.median(totals), dispersion.detach().double().numpy()
+    expected = -stats.nbinom.logpmf(counts, theta, theta / (theta + mu)).mean(axis=1)
+    np.testing.assert_allclose(output.reconstruction_loss["atac_to_rna"].detach().numpy(), expected, rtol=1e-4)
+
+
 def test_measured_and_generated_are_in_the_same_representation() -> None:
     module = fitted_module(*PAPER_DIRECTIONS).eval()
     tensors = batch()

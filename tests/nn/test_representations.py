@@ -173,6 +173,39 @@ def test_binary_and_centred() -> None:
     )
 
 
+def test_number_of_open_peaks_as_an_input() -> None:
+    x = counts()
+    atac = fitted(BinaryRepresentation)
+    assert atac.n_input("centred_depth") == N_FEATURES + 1
+    inputs = atac.encoder_input(torch.as_tensor(x), "centred_depth").numpy()
+    np.testing.assert_array_equal(inputs[:, :-1], atac.encoder_input(torch.as_tensor(x), "centred").numpy())
+    n_open = (x > 0).sum(axis=1)
+    expected = np.where(n_open > 0, stats.zscore(np.log1p(n_open), ddof=1), 0)
+    np.testing.assert_allclose(inputs[:, -1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_number_of_open_peaks_is_that_of_a_whole_cell_where_peaks_are_missing() -> None:
+    x = counts()
+    atac = fitted(BinaryRepresentation)
+    present, missing = present_and_missing()
+    frequency = (x > 0).mean(axis=0)
+    n_open = (x[:, present] > 0).sum(axis=1) * frequency.sum() / frequency[present].sum()
+    logs = np.log1p((x > 0).sum(axis=1))
+    expected = np.where(n_open > 0, (np.log1p(n_open) - logs.mean()) / logs.std(ddof=1), 0)
+    query = torch.where(missing, 0, torch.as_tensor(x))
+    np.testing.assert_allclose(
+        atac.encoder_input(query, "centred_depth", missing)[:, -1].numpy(), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_target_times_the_exposure_is_what_was_counted() -> None:
+    x = torch.as_tensor(counts())
+    rna = fitted(CountRepresentation)
+    torch.testing.assert_close(rna.target(x) * rna.exposure(x), x)
+    assert rna.exposure(x)[ZERO_CELL] == 0
+    assert fitted(BinaryRepresentation).exposure(x) is fitted(ProportionRepresentation).exposure(x) is None
+
+
 # ---------------------------------------------------------------------- protein
 def test_clr_is_muons() -> None:
     muon = pytest.importorskip("muon")
@@ -244,7 +277,7 @@ def test_missing_features_enter_as_average(cls: type[Representation], style: str
     representation, x = fitted(cls), torch.as_tensor(counts())
     _, missing = present_and_missing()
     inputs = representation.encoder_input(torch.where(missing, 0, x), style, missing)[:, :N_FEATURES]
-    is_zero_average = style in ("log", "zscore", "log_depth", "centred")
+    is_zero_average = style in ("log", "zscore", "log_depth", "centred", "centred_depth")
     expected = torch.zeros(N_FEATURES) if is_zero_average else representation.average
     torch.testing.assert_close(inputs[:, missing], expected[missing].expand(N_CELLS, 3))
     assert inputs.isfinite().all()

@@ -29,7 +29,10 @@ class ModuleConfig:
         How RNA enters an encoder (``"counts"``, ``"log"``, ``"zscore"`` or ``"log_depth"``), in general and where
         protein is the target; None means the same.
     atac_input
-        How ATAC enters: ``"binary"`` or ``"centred"``.
+        How ATAC enters: ``"binary"``, ``"centred"`` or ``"centred_depth"``.
+    rna_likelihood
+        Counts on which the negative binomial loss is taken: ``"normalised"`` to the median library size, or ``"raw"``,
+        with the generated mean times the size factor of the cell.
     protein_input
         How protein enters: ``"clr"`` or ``"zscore"``.
     focal_weight_open, focal_weight_closed, focal_gamma
@@ -57,7 +60,8 @@ class ModuleConfig:
     input_dropout_rate: float = 0.0
     rna_input: Literal["counts", "log", "zscore", "log_depth"] = "zscore"
     rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
-    atac_input: Literal["binary", "centred"] = "binary"
+    atac_input: Literal["binary", "centred", "centred_depth"] = "binary"
+    rna_likelihood: Literal["normalised", "raw"] = "normalised"
     protein_input: Literal["clr", "zscore"] = "clr"
     focal_weight_open: float = 0.93
     focal_weight_closed: float = 0.07
@@ -88,7 +92,8 @@ class ModuleConfig:
         check_choice(self, "output_bias", ("constant", "average"))
         check_choice(self, "rna_input", ("counts", "log", "zscore", "log_depth"))
         check_choice(self, "rna_input_for_protein", ("counts", "log", "zscore", "log_depth", None))
-        check_choice(self, "atac_input", ("binary", "centred"))
+        check_choice(self, "atac_input", ("binary", "centred", "centred_depth"))
+        check_choice(self, "rna_likelihood", ("normalised", "raw"))
         check_choice(self, "protein_input", ("clr", "zscore"))
 
     def n_hidden(self, modality: str) -> tuple[int, ...]:

@@ -187,9 +187,9 @@ class SCMOGModule(BaseModuleClass):
         """Focal, negative binomial or squared-error loss of each direction; the total is their sum over directions."""
         del inference_outputs
         per_cell = {
-            name: self.translator(name).loss(parameters, self.measured(name, tensors))  # (n_cells,)
+            name: self.translator(name).loss(parameters, self.measured(name, tensors), self._exposure(name, tensors))
             for name, parameters in generative_outputs["parameters"].items()
-        }
+        }  # each (n_cells,)
         total = torch.stack([loss.mean() for loss in per_cell.values()]).sum()
         return LossOutput(loss=total, reconstruction_loss=per_cell)
 
@@ -198,6 +198,12 @@ class SCMOGModule(BaseModuleClass):
         """The measured target of a direction in its representation, ``(n_cells, n_features)``."""
         target = self.directions[name][1]
         return self.representation(target).target(tensors[MODALITIES[target].registry_key])
+
+    def _exposure(self, name: str, tensors: dict[str, Tensor]) -> Tensor | None:
+        target = self.directions[name][1]
+        if self.config.rna_likelihood == "normalised":
+            return None
+        return self.representation(target).exposure(tensors[MODALITIES[target].registry_key])
 
     def generated(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
         """The generated target of a direction as its critic sees it, ``(n_members * n_cells, n_features)``."""

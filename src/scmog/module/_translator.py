@@ -100,9 +100,9 @@ class Translator(nn.Module):
             return parameters[0]
         return tuple(torch.stack(same).mean(dim=0) for same in zip(*parameters, strict=True))
 
-    def loss(self, parameters: Sequence[Parameters], target: Tensor) -> Tensor:
+    def loss(self, parameters: Sequence[Parameters], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""
-        return torch.stack([self.decoder.loss(of_member, target) for of_member in parameters]).mean(dim=0)
+        return torch.stack([self.decoder.loss(of_member, target, exposure) for of_member in parameters]).mean(dim=0)
 
     def start_at(self, average: Tensor) -> None:
         """Set the output biases to an ``average`` profile, ``(n_output,)``, in place."""

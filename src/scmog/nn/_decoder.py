@@ -68,8 +68,12 @@ class Decoder(nn.Module, ABC):
         """Parameters of the likelihood, each ``(n_cells, n_output)``."""
 
     @abstractmethod
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
-        """Loss of each cell, ``(n_cells,)``."""
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+        """Loss of each cell, ``(n_cells,)``.
+
+        With an ``exposure``, ``(n_cells, 1)``, a count target is compared as it was counted, times the exposure; other
+        likelihoods have no use for it.
+        """
 
     @abstractmethod
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
@@ -134,7 +138,7 @@ class BernoulliDecoder(Decoder):
         logit: Tensor = self.logit(h)
         return (logit if self.offset is None else logit + self.offset(h),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Focal loss of each cell, summed over the features, ``(n_cells,)``."""
         return focal_loss(parameters[0], target, **self.focal, reduction="cell")
 
@@ -188,9 +192,11 @@ class NegativeBinomialDecoder(Decoder):
         dispersion = (F.softplus(self.raw_dispersion(h)) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
         return mean, dispersion
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
         mean, dispersion = parameters
+        if exposure is not None:  # raw counts: a shallow cell says less than a deep one
+            mean, target = mean * exposure, target * exposure
         return negative_binomial_loss(mean, dispersion, target, reduction="none").mean(dim=1)
 
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
@@ -228,7 +234,7 @@ class GaussianDecoder(Decoder):
         """Mean, ``(n_cells, n_output)``."""
         return (self.mean(self.trunk(z, batch)),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Squared error of each cell, averaged over the features, ``(n_cells,)``."""
         return mse_loss(parameters[0], target, reduction="cell")
 
