@@ -118,7 +118,7 @@ def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 class LogDepth(nn.Module):
-    """Logarithm of a cell's total, standardised over the training cells: how deeply a cell is sequenced, as one input."""
+    """Logarithm of a cell's total, standardised over the training cells: how deeply the cell is sequenced."""
 
     mean: Tensor
     sd: Tensor
