@@ -233,3 +233,13 @@ def test_output_layers_hold_what_each_feature_has_of_its_own() -> None:
         assert rest | {id(p) for layer in decoder.output_layers for p in layer.parameters()} == {
             id(p) for p in decoder.parameters()
         }
+
+
+@pytest.mark.parametrize("decoder", ALL)
+@pytest.mark.parametrize("n_batch", [0, 2])
+def test_no_hidden_layer(decoder: type[Decoder], n_batch: int) -> None:
+    made = decoder(9, n_latent=3, n_hidden=(), n_batch=n_batch)
+    assert all(layer.in_features == 3 + n_batch for layer in made.output_layers)
+    z, batch = torch.randn(4, 3), torch.eye(2)[[0, 1, 1, 0]] if n_batch else None
+    torch.testing.assert_close(made.trunk(z, batch), z if batch is None else torch.cat([z, batch], dim=1))
+    assert all(p.shape == (4, 9) for p in made(z, batch))

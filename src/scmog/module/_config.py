@@ -19,8 +19,8 @@ class ModuleConfig:
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
     n_hidden_rna_decoder, n_hidden_atac_decoder, n_hidden_protein_decoder
-        Widths of a modality's decoder, from the latent space outwards, where they are to differ; None mirrors the
-        encoder.
+        Widths of a modality's decoder, from the latent space outwards, where they are to differ: None mirrors the
+        encoder, ``()`` puts the output layer on the latent space.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
     dropout_rate, input_dropout_rate
@@ -72,12 +72,13 @@ class ModuleConfig:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
-            if name.endswith("_decoder") and getattr(self, name) is None:
+            of_decoder = name.endswith("_decoder")
+            if of_decoder and getattr(self, name) is None:
                 continue
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
-            if not widths or any(width < 1 for width in widths):
-                message = f"{name} must hold at least one positive width, got {widths}."
+            if (not widths and not of_decoder) or any(width < 1 for width in widths):
+                message = f"{name} must hold {'only positive widths' if of_decoder else 'at least one positive width'}, got {widths}."
                 raise ValueError(message)
         check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")

@@ -33,7 +33,8 @@ class Decoder(nn.Module, ABC):
     n_latent
         Number of latent dimensions.
     n_hidden
-        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed.
+        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed. None at all
+        puts the output layers on the latent space.
     n_batch
         Number of batch categories; 0 means no batch covariate.
     dropout_rate
@@ -52,9 +53,10 @@ class Decoder(nn.Module, ABC):
         super().__init__()
         self.n_output = n_output
         self.hidden = fully_connected(n_latent + n_batch, n_hidden, dropout_rate=dropout_rate)
+        self.n_trunk = n_hidden[-1] if n_hidden else n_latent + n_batch
 
     def trunk(self, z: Tensor, batch: Tensor | None) -> Tensor:
-        """Hidden representation, ``(n_cells, n_hidden[-1])``, of latent ``z`` and one-hot (or average) ``batch``."""
+        """Hidden representation, ``(n_cells, n_trunk)``, of latent ``z`` and one-hot (or average) ``batch``."""
         h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
         return h
 
@@ -120,8 +122,8 @@ class BernoulliDecoder(Decoder):
             "weight_closed": focal_weight_closed,
             "gamma": focal_gamma,
         }
-        self.logit = nn.Linear(n_hidden[-1], n_output)
-        self.offset = nn.Linear(n_hidden[-1], 1, bias=False) if shared_offset else None
+        self.logit = nn.Linear(self.n_trunk, n_output)
+        self.offset = nn.Linear(self.n_trunk, 1, bias=False) if shared_offset else None
         xavier_(self)
         nn.init.constant_(self.logit.bias, output_bias)
         if self.offset is not None:
@@ -174,8 +176,8 @@ class NegativeBinomialDecoder(Decoder):
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
-        self.log_mean = nn.Linear(n_hidden[-1], n_output)
-        self.raw_dispersion = nn.Linear(n_hidden[-1], n_output)
+        self.log_mean = nn.Linear(self.n_trunk, n_output)
+        self.raw_dispersion = nn.Linear(self.n_trunk, n_output)
         xavier_(self)
 
     @property
@@ -222,7 +224,7 @@ class GaussianDecoder(Decoder):
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
-        self.mean = nn.Linear(n_hidden[-1], n_output)
+        self.mean = nn.Linear(self.n_trunk, n_output)
         xavier_(self)
 
     @property
