@@ -78,7 +78,8 @@ class ModuleConfig:
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
             if (not widths and not of_decoder) or any(width < 1 for width in widths):
-                message = f"{name} must hold {'only positive widths' if of_decoder else 'at least one positive width'}, got {widths}."
+                expected = "only positive widths" if of_decoder else "at least one positive width"
+                message = f"{name} must hold {expected}, got {widths}."
                 raise ValueError(message)
         check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")

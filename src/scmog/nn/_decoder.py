@@ -33,8 +33,8 @@ class Decoder(nn.Module, ABC):
     n_latent
         Number of latent dimensions.
     n_hidden
-        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed. None at all
-        puts the output layers on the latent space.
+        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed. Without
+        any the output layers lie on the latent space.
     n_batch
         Number of batch categories; 0 means no batch covariate.
     dropout_rate
