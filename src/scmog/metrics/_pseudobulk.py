@@ -76,7 +76,7 @@ def pseudobulk_correlation(
     _check_scale(truth, scale=scale)
     labels, weights = _group_weights(groups, n_cells=truth.shape[0], min_cells=min_cells)
     if len(labels) < 2:
-        return pd.Series(np.zeros(0), index=labels, name="pseudobulk_lfc")
+        return pd.Series(np.zeros(0), index=labels[:0], name="pseudobulk_lfc")
     pseudocount = _checked_pseudocount(pseudocount, weights)
     means = [_group_means(matrix, weights) for matrix in (truth, prediction)]
     changes = [_fold_changes(mean, scale=scale, pseudocount=pseudocount) for mean in means]

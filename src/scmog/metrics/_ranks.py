@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scmog.metrics._arrays import BLOCK_ENTRIES, blocks, pair_blocks
 
-RANGE_ENTRIES = 4 * BLOCK_ENTRIES
+RANGE_ENTRIES = 2 * BLOCK_ENTRIES
 """Entries of a matrix that are sorted at a time where the order of all of them is needed."""
 
 
@@ -75,7 +75,7 @@ def count_below(ordered: np.ndarray, parts: Iterable[np.ndarray]) -> np.ndarray:
         positions = np.searchsorted(ordered, np.sort(values, axis=None), side="right")
         starts = np.flatnonzero(np.diff(positions, prepend=-1))
         steps[positions[starts]] += np.diff(starts, append=positions.size)
-    return np.cumsum(steps[:-1])
+    return np.cumsum(steps[:-1], out=steps[:-1])
 
 
 def tie_sum(ordered: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from scipy import sparse
@@ -36,7 +36,7 @@ def spearman(
         Predicted values in any unit, dense, shape (n_cells, n_features). May be a `numpy.memmap`.
     axis
         `"flat"`: one number over all entries; dominated by the means of the features. Works through the predictions
-        range by range, each a pass over the data and a sort of about 33 million entries; memory is such a range and the
+        range by range, each a pass over the data and a sort of about 17 million entries; memory is such a range and the
         values of the truth that are not zero. `"feature"`: one number for each feature over the cells. `"cell"`: one
         number for each cell over the features.
 
@@ -82,29 +82,51 @@ def _flat_spearman(truth: Any, prediction: np.ndarray) -> float:
     n_zeros = n - ordered_truth.size
     product, ties, n_below = 0.0, 0.0, 0
     for low, high in pairwise([None, *value_bounds(prediction), None]):
-        inside, predictions, weights, n_low = [], [], [], 0
-        for measured, predicted in pair_blocks(truth, prediction):
-            within = np.ones(predicted.shape, dtype=bool) if low is None else predicted >= low
-            if high is not None:
-                within &= predicted < high
-            chosen = within & (measured != 0)
-            predictions.append(predicted[chosen])
-            weights.append(_excess_rank(measured[chosen], ordered_truth, n_zeros=n_zeros))
-            if low is not None:
-                # Counted, not gathered: the lower end may be a value that fills most of the matrix.
-                equal = predicted == low
-                n_low += int(np.count_nonzero(equal))
-                within &= ~equal
-            inside.append(predicted[within])
-        ordered, found = np.concatenate(inside), np.concatenate(predictions)
-        ordered.sort()
-        above_low = np.zeros(found.size, dtype=bool) if low is None else found > low
-        below, up_to = (np.searchsorted(ordered, found, side=side) for side in ("left", "right"))
+        n_low, ordered, measured, predicted = _gather(truth, prediction, low=low, high=high)
+        # Sorted and distinct keys run through memory in order, several times faster than random look-ups.
+        order = np.argsort(predicted)
+        predicted = predicted[order]
+        distinct, place = np.unique(measured[order], return_inverse=True)
+        weights = _excess_rank(distinct, ordered_truth, n_zeros=n_zeros)[place]
+        above_low = np.zeros(predicted.size, dtype=bool) if low is None else predicted > low
+        below, up_to = (np.searchsorted(ordered, predicted, side=side) for side in ("left", "right"))
         midranks = n_below + (n_low * above_low + below + n_low + up_to + 1) / 2
-        product += float(np.concatenate(weights) @ (midranks - (n + 1) / 2))
+        product += float(weights @ (midranks - (n + 1) / 2))
         ties += tie_sum(ordered) + tie_term(n_low)
         n_below += n_low + ordered.size
     return _correlation(product, (tie_sum(ordered_truth) + tie_term(n_zeros), ties), n=n)
+
+
+class _Range(NamedTuple):
+    """Predictions from a lower bound up to below an upper one."""
+
+    n_low: int
+    """How many equal the lower bound: only counted, as it may be a value that fills most of the matrix."""
+    ordered: np.ndarray
+    """The others, ascending."""
+    measured: np.ndarray
+    """Entries of the truth that are not 0."""
+    predicted: np.ndarray
+    """Their predictions."""
+
+
+def _gather(truth: Any, prediction: np.ndarray, *, low: Any, high: Any) -> _Range:
+    n_low, inside, measured, predicted = 0, [], [], []
+    for values, guesses in pair_blocks(truth, prediction):
+        within = np.ones(guesses.shape, dtype=bool) if low is None else guesses >= low
+        if high is not None:
+            within &= guesses < high
+        chosen = within & (values != 0)
+        measured.append(values[chosen])
+        predicted.append(guesses[chosen])
+        if low is not None:
+            equal = guesses == low
+            n_low += int(np.count_nonzero(equal))
+            within &= ~equal
+        inside.append(guesses[within])
+    ordered = np.concatenate(inside)
+    ordered.sort()
+    return _Range(n_low, ordered, np.concatenate(measured), np.concatenate(predicted))
 
 
 def _excess_rank(values: np.ndarray, ordered: np.ndarray, *, n_zeros: int) -> np.ndarray:
