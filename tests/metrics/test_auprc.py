@@ -98,18 +98,3 @@ def test_invariances(truth, score, seed):
     assert (by_feature[scored] <= 1 + 1e-12).all()
     perfect = auprc(truth, truth.astype(float), axis="feature", min_positives=1, normalized=True)
     np.testing.assert_allclose(perfect[scored], 1)
-
-
-@pytest.mark.parametrize(
-    ("truth", "score", "options", "error", "match"),
-    [
-        pytest.param(np.ones((2, 3)), np.ones((3, 2)), {}, ValueError, r"\(2, 3\) and \(3, 2\)", id="shapes"),
-        pytest.param(np.ones((2, 2)), np.full((2, 2), np.nan), {}, ValueError, "score contains NaN", id="nan"),
-        pytest.param(np.ones((2, 2)), sparse.eye(2, format="csr"), {}, TypeError, "dense array", id="sparse-score"),
-        pytest.param(np.ones((2, 2)), np.ones((2, 2)), {"axis": "peak"}, ValueError, "axis must be one of", id="axis"),
-        pytest.param(np.ones((2, 2)), np.ones((2, 2)), {"min_positives": 0}, ValueError, "at least 1", id="minimum"),
-    ],
-)
-def test_refuses(truth, score, options, error, match):
-    with pytest.raises(error, match=match):
-        auprc(truth, score, **options)

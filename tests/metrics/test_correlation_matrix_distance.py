@@ -73,17 +73,3 @@ def test_invariances(seed, wide):
     scaled = prediction * rng.uniform(0.5, 2, truth.shape[1]) + rng.normal(size=truth.shape[1])
     assert correlation_matrix_distance(truth, scaled) == pytest.approx(expected, abs=1e-5)
     assert correlation_matrix_distance(prediction, truth * 1.0) == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("truth", "prediction", "axis", "error", "match"),
-    [
-        pytest.param(np.ones((2, 3)), np.ones((2, 2)), "feature", ValueError, "one shape", id="shapes"),
-        pytest.param(np.ones((2, 2)), np.full((2, 2), np.inf), "cell", ValueError, "contains inf", id="inf"),
-        pytest.param(np.ones((2, 2)), sparse.eye(2, format="csr"), "cell", TypeError, "dense", id="sparse-prediction"),
-        pytest.param(np.ones((2, 2)), np.ones((2, 2)), "flat", ValueError, "axis must be one of", id="axis"),
-    ],
-)
-def test_refuses(truth, prediction, axis, error, match):
-    with pytest.raises(error, match=match):
-        correlation_matrix_distance(truth, prediction, axis=axis)

@@ -39,17 +39,3 @@ def test_by_hand():
     np.testing.assert_allclose(rmse(truth, prediction, axis="feature"), [np.sqrt((9 + 16) / 2), 0])
     np.testing.assert_allclose(rmse(truth, prediction, axis="cell"), [np.sqrt(9 / 2), np.sqrt(16 / 2)])
     assert rmse(truth, prediction) == 2.5
-
-
-@pytest.mark.parametrize(
-    ("truth", "prediction", "axis", "error", "match"),
-    [
-        pytest.param(np.ones((2, 3)), np.ones((2, 2)), "flat", ValueError, "one shape", id="shapes"),
-        pytest.param(np.ones((2, 2)), np.full((2, 2), np.inf), "flat", ValueError, "prediction contains inf", id="inf"),
-        pytest.param(np.ones((2, 2)), sparse.eye(2, format="csr"), "flat", TypeError, "dense", id="sparse-prediction"),
-        pytest.param(np.ones((2, 2)), np.ones((2, 2)), "gene", ValueError, "axis must be one of", id="axis"),
-    ],
-)
-def test_refuses(truth, prediction, axis, error, match):
-    with pytest.raises(error, match=match):
-        rmse(truth, prediction, axis=axis)

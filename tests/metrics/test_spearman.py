@@ -102,18 +102,3 @@ def test_invariances(truth, prediction, seed):
     single = [spearman(truth[:, [j]], prediction[:, [j]]) for j in range(3)]
     np.testing.assert_allclose(single, by_feature, atol=1e-12)
     assert spearman(sparse.csr_array(truth), prediction) == pytest.approx(spearman(truth, prediction), nan_ok=True)
-
-
-@pytest.mark.parametrize(
-    ("truth", "prediction", "axis", "error", "match"),
-    [
-        pytest.param(np.ones((2, 3)), np.ones((2, 2)), "flat", ValueError, "one shape", id="shapes"),
-        pytest.param(np.ones((2, 2)), np.full((2, 2), np.inf), "flat", ValueError, "prediction contains inf", id="inf"),
-        pytest.param(np.full((2, 2), np.nan), np.ones((2, 2)), "flat", ValueError, "truth contains NaN", id="nan"),
-        pytest.param(np.ones((2, 2)), sparse.eye(2, format="csr"), "flat", TypeError, "dense", id="sparse-prediction"),
-        pytest.param(np.ones((2, 2)), np.ones((2, 2)), "gene", ValueError, "axis must be one of", id="axis"),
-    ],
-)
-def test_refuses(truth, prediction, axis, error, match):
-    with pytest.raises(error, match=match):
-        spearman(truth, prediction, axis=axis)
