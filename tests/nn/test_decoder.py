@@ -243,3 +243,12 @@ def test_no_hidden_layer(decoder: type[Decoder], n_batch: int) -> None:
     z, batch = torch.randn(4, 3), torch.eye(2)[[0, 1, 1, 0]] if n_batch else None
     torch.testing.assert_close(made.trunk(z, batch), z if batch is None else torch.cat([z, batch], dim=1))
     assert all(p.shape == (4, 9) for p in made(z, batch))
+
+
+def test_dispersion_of_a_gene_is_the_same_in_all_cells() -> None:
+    decoder = NegativeBinomialDecoder(9, dispersion="gene", n_latent=3, n_hidden=(5,))
+    mean, dispersion = decoder(torch.randn(4, 3))
+    torch.testing.assert_close(dispersion, torch.full((4, 9), math.log(2) + 1e-4))  # softplus of 0, and the bound
+    decoder.loss((mean, dispersion), torch.ones(4, 9)).sum().backward()
+    assert decoder.raw_gene_dispersion.grad.abs().min() > 0
+    assert decoder.output_layers == (decoder.log_mean,)

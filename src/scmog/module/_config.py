@@ -33,6 +33,8 @@ class ModuleConfig:
     rna_likelihood
         Counts on which the negative binomial loss is taken: ``"normalised"`` to the median library size, or ``"raw"``,
         with the generated mean times the size factor of the cell.
+    dispersion
+        Whether the dispersion of the negative binomial belongs to a gene and a cell (``"gene-cell"``) or to a gene.
     protein_input
         How protein enters: ``"clr"`` or ``"zscore"``.
     focal_weight_open, focal_weight_closed, focal_gamma
@@ -62,6 +64,7 @@ class ModuleConfig:
     rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
     atac_input: Literal["binary", "centred", "centred_depth"] = "binary"
     rna_likelihood: Literal["normalised", "raw"] = "normalised"
+    dispersion: Literal["gene-cell", "gene"] = "gene-cell"
     protein_input: Literal["clr", "zscore"] = "clr"
     focal_weight_open: float = 0.93
     focal_weight_closed: float = 0.07
@@ -96,6 +99,7 @@ class ModuleConfig:
         check_choice(self, "rna_input_for_protein", ("counts", "log", "zscore", "log_depth", None))
         check_choice(self, "atac_input", ("binary", "centred", "centred_depth"))
         check_choice(self, "rna_likelihood", ("normalised", "raw"))
+        check_choice(self, "dispersion", ("gene-cell", "gene"))
         check_choice(self, "protein_input", ("clr", "zscore"))
 
     def n_hidden(self, modality: str) -> tuple[int, ...]:

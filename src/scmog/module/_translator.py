@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, Direction
 from scmog.module._config import ModuleConfig
-from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder, LogitRecalibration
+from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder, LogitRecalibration, NegativeBinomialDecoder
 
 Parameters = tuple[Tensor, ...]
 """Parameters of a likelihood, each ``(n_cells, n_features)``."""
@@ -112,16 +112,12 @@ class Translator(nn.Module):
 
 def _make_decoder(target: str, n_output: int, config: ModuleConfig, n_batch: int) -> Decoder:
     decoder = DECODERS[MODALITIES[target].likelihood]
-    own = (
-        {
-            "focal_weight_open": config.focal_weight_open,
-            "focal_weight_closed": config.focal_weight_closed,
-            "focal_gamma": config.focal_gamma,
-            "shared_offset": config.shared_offset,
-        }
-        if decoder is BernoulliDecoder
-        else {}
-    )
+    own: dict[str, Any] = {}
+    if decoder is BernoulliDecoder:
+        names = ("focal_weight_open", "focal_weight_closed", "focal_gamma", "shared_offset")
+        own = {name: getattr(config, name) for name in names}
+    elif decoder is NegativeBinomialDecoder:
+        own = {"dispersion": config.dispersion}
     return decoder(
         n_output,
         n_latent=config.n_latent,

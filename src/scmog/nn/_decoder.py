@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -163,13 +164,19 @@ class BernoulliDecoder(Decoder):
 class NegativeBinomialDecoder(Decoder):
     """Size-normalised counts: mean and dispersion of a negative binomial (paper section 4, equations 5 and 6).
 
-    Both parameters belong to a gene *and* a cell, as in the paper.
+    In the paper both parameters belong to a gene *and* a cell.
+
+    Parameters
+    ----------
+    dispersion
+        ``"gene-cell"``, the paper's, or ``"gene"``, one dispersion per gene for all cells.
     """
 
     def __init__(
         self,
         n_output: int,
         *,
+        dispersion: Literal["gene-cell", "gene"] = "gene-cell",
         n_latent: int = 16,
         n_hidden: Sequence[int] = (64, 256),
         n_batch: int = 0,
@@ -177,13 +184,15 @@ class NegativeBinomialDecoder(Decoder):
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
         self.log_mean = nn.Linear(self.n_trunk, n_output)
-        self.raw_dispersion = nn.Linear(self.n_trunk, n_output)
+        of_cells = dispersion == "gene-cell"
+        self.raw_dispersion = nn.Linear(self.n_trunk, n_output) if of_cells else None
+        self.raw_gene_dispersion = None if of_cells else nn.Parameter(torch.zeros(n_output))
         xavier_(self)
 
     @property
     def output_layers(self) -> tuple[nn.Linear, ...]:
-        """The layers of mean and dispersion."""
-        return self.log_mean, self.raw_dispersion
+        """The layers of mean and, where it belongs to a cell too, dispersion."""
+        return (self.log_mean,) if self.raw_dispersion is None else (self.log_mean, self.raw_dispersion)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and dispersion, both ``(n_cells, n_output)``."""
@@ -191,8 +200,9 @@ class NegativeBinomialDecoder(Decoder):
         # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
         # could never come back.
         mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
-        dispersion = (F.softplus(self.raw_dispersion(h)) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
-        return mean, dispersion
+        raw = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
+        dispersion = (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
+        return mean, dispersion.expand_as(mean)
 
     def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
