@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -200,7 +200,7 @@ class NegativeBinomialDecoder(Decoder):
         # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
         # could never come back.
         mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
-        raw = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
+        raw: Any = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
         dispersion = (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
         return mean, dispersion.expand_as(mean)
 
