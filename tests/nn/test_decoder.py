@@ -226,20 +226,11 @@ def test_shared_offset_moves_all_logits_of_a_cell_alike() -> None:
     assert decoder.offset.weight.grad.abs().sum() > 0
 
 
-def test_output_layers_hold_what_each_feature_has_of_its_own() -> None:
-    for decoder in (cls(9, n_latent=3, n_hidden=(5,)) for cls in DECODERS.values()):
-        assert [layer.out_features for layer in decoder.output_layers] == [9] * len(decoder.output_layers)
-        rest = {id(p) for p in decoder.hidden.parameters()}
-        assert rest | {id(p) for layer in decoder.output_layers for p in layer.parameters()} == {
-            id(p) for p in decoder.parameters()
-        }
-
-
 @pytest.mark.parametrize("decoder", ALL)
 @pytest.mark.parametrize("n_batch", [0, 2])
 def test_no_hidden_layer(decoder: type[Decoder], n_batch: int) -> None:
     made = decoder(9, n_latent=3, n_hidden=(), n_batch=n_batch)
-    assert all(layer.in_features == 3 + n_batch for layer in made.output_layers)
+    assert made.n_trunk == 3 + n_batch
     z, batch = torch.randn(4, 3), torch.eye(2)[[0, 1, 1, 0]] if n_batch else None
     torch.testing.assert_close(made.trunk(z, batch), z if batch is None else torch.cat([z, batch], dim=1))
     assert all(p.shape == (4, 9) for p in made(z, batch))
@@ -251,4 +242,3 @@ def test_dispersion_of_a_gene_is_the_same_in_all_cells() -> None:
     torch.testing.assert_close(dispersion, torch.full((4, 9), math.log(2) + 1e-4))  # softplus of 0, and the bound
     decoder.loss((mean, dispersion), torch.ones(4, 9)).sum().backward()
     assert decoder.raw_gene_dispersion.grad.abs().min() > 0
-    assert decoder.output_layers == (decoder.log_mean,)

@@ -50,7 +50,6 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
         pytest.param({"max_epochs_by_target": {"RNA": 5}}, id="unknown-target"),
         pytest.param({"lr_by_target": {"RNA": 0.1}}, id="rate-of-an-unknown-target"),
         pytest.param({"lr_by_target": {"rna": 0.0}}, id="rate-0"),
-        pytest.param({"output_weight_decay": -0.1}, id="negative-decay"),
         pytest.param({"max_epochs_by_target": {"rna": -5}}, id="negative-epochs"),
     ],
 )

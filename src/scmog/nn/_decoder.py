@@ -61,11 +61,6 @@ class Decoder(nn.Module, ABC):
         h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
         return h
 
-    @property
-    @abstractmethod
-    def output_layers(self) -> tuple[nn.Linear, ...]:
-        """The last layers, one per parameter of the likelihood."""
-
     @abstractmethod
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
         """Parameters of the likelihood, each ``(n_cells, n_output)``."""
@@ -130,11 +125,6 @@ class BernoulliDecoder(Decoder):
         if self.offset is not None:
             nn.init.zeros_(self.offset.weight)
 
-    @property
-    def output_layers(self) -> tuple[nn.Linear, ...]:
-        """The layer of the logits."""
-        return (self.logit,)
-
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Logits, ``(n_cells, n_output)``."""
         h = self.trunk(z, batch)
@@ -189,11 +179,6 @@ class NegativeBinomialDecoder(Decoder):
         self.raw_gene_dispersion = None if of_cells else nn.Parameter(torch.zeros(n_output))
         xavier_(self)
 
-    @property
-    def output_layers(self) -> tuple[nn.Linear, ...]:
-        """The layers of mean and, where it belongs to a cell too, dispersion."""
-        return (self.log_mean,) if self.raw_dispersion is None else (self.log_mean, self.raw_dispersion)
-
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and dispersion, both ``(n_cells, n_output)``."""
         h = self.trunk(z, batch)
@@ -236,11 +221,6 @@ class GaussianDecoder(Decoder):
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
         self.mean = nn.Linear(self.n_trunk, n_output)
         xavier_(self)
-
-    @property
-    def output_layers(self) -> tuple[nn.Linear, ...]:
-        """The layer of the mean."""
-        return (self.mean,)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Mean, ``(n_cells, n_output)``."""

@@ -30,8 +30,6 @@ class PlanConfig:
         Learning rate of the supervised training (the largest one where a schedule is used).
     betas, eps, weight_decay
         Of the supervised optimiser.
-    output_weight_decay
-        Weight decay of the weights of output layers, of which each feature has its own; None means ``weight_decay``.
     lr_schedule
         ``"constant"``, or ``"one_cycle"`` over ``max_epochs``.
     gradient_clip_norm
@@ -55,7 +53,6 @@ class PlanConfig:
     betas: tuple[float, float] = (0.5, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
-    output_weight_decay: float | None = None
     lr_schedule: Literal["constant", "one_cycle"] = "constant"
     gradient_clip_norm: float | None = None
     patience: int = 7
@@ -68,8 +65,6 @@ class PlanConfig:
         check_choice(self, "lr_schedule", ("constant", "one_cycle"))
         check_at_least(self, 1, "n_critic", "patience")
         check_at_least(self, 0, "weight_decay")
-        if self.output_weight_decay is not None:
-            check_at_least(self, 0, "output_weight_decay")
         if self.patience_pretrain is not None:
             check_at_least(self, 1, "patience_pretrain")
         for name in ("lr_pretrain", "clip_value", "lr", "eps", "gradient_clip_norm"):

@@ -104,7 +104,13 @@ class SCMOGTrainingPlan(TrainingPlan):
     def configure_optimizers(self) -> list[Optimizer]:
         """RMSprop for generators and critics where stage 1 is asked for, and Adam (or AdamW) for stage 2."""
         config, parameters = self.config, list(self.module.parameters())
-        groups = [group for name in self.progress for group in self._parameter_groups(name)]
+        groups = [  # one per direction, since each has its own learning rate and schedule
+            {
+                "params": list(self.module.translator(name).parameters()),
+                "lr": config.lr_by_target.get(target, config.lr),
+            }
+            for name, (_, target) in self.module.directions.items()
+        ]
         adam = {"adam": Adam, "adamw": AdamW}[config.optimizer](
             groups,
             lr=config.lr,
@@ -119,20 +125,6 @@ class SCMOGTrainingPlan(TrainingPlan):
             adam,
             RMSprop(parameters, lr=config.lr_pretrain),
             RMSprop(list(self.critics.parameters()), lr=config.lr_pretrain),
-        ]
-
-    def _parameter_groups(self, name: str) -> list[dict[str, Any]]:
-        """Settings of the supervised optimiser for one direction, which has its own learning rate and schedule."""
-        config, translator = self.config, self.module.translator(name)
-        outputs = {id(layer.weight) for member in translator.members for layer in member.decoder.output_layers}
-        by_layer: dict[bool, list[nn.Parameter]] = {False: [], True: []}
-        for parameter in translator.parameters():
-            by_layer[id(parameter) in outputs].append(parameter)
-        lr = config.lr_by_target.get(translator.target, config.lr)
-        output_decay = config.weight_decay if config.output_weight_decay is None else config.output_weight_decay
-        return [
-            {"params": by_layer[False], "lr": lr, "weight_decay": config.weight_decay, "direction": name},
-            {"params": by_layer[True], "lr": lr, "weight_decay": output_decay, "direction": name},
         ]
 
     def _optimizers(self) -> list[LightningOptimizer]:
@@ -188,9 +180,7 @@ class SCMOGTrainingPlan(TrainingPlan):
         """The learning-rate schedule, made at the first supervised batch: only then the number of batches is known."""
         if self.config.lr_schedule == "one_cycle" and self._schedule is None:
             n_batches = int(self.trainer.num_training_batches)
-            horizons = [
-                max(1, n_batches * self.progress[group["direction"]].max_epochs) for group in optimizer.param_groups
-            ]
+            horizons = [max(1, n_batches * progress.max_epochs) for progress in self.progress.values()]
             self._schedule = LambdaLR(optimizer, [partial(_one_cycle_at, n_steps=n_steps) for n_steps in horizons])
         return self._schedule
 
