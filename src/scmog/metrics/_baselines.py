@@ -10,7 +10,8 @@ import numpy as np
 from scmog.metrics._arrays import check_finite
 
 MAX_TUNING_CELLS = 2_000
-"""More cells do not move a choice among a few parameters, but cost predictions of all features."""
+MAX_TUNING_FEATURES = 5_000
+"""More do not move a choice among a few parameters, but each costs predictions with all of them."""
 
 
 class Baseline(Protocol):
@@ -96,9 +97,21 @@ def held_out(n_cells: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def tuning_rows(n_cells: int, *, seed: int) -> np.ndarray:
     """Rows of the validation cells on which parameters are chosen: all, or `MAX_TUNING_CELLS` drawn by `seed`."""
-    if n_cells <= MAX_TUNING_CELLS:
-        return np.arange(n_cells)
-    return np.sort(np.random.default_rng(seed).choice(n_cells, MAX_TUNING_CELLS, replace=False))
+    return draw(n_cells, MAX_TUNING_CELLS, seed=seed)
+
+
+def tuning_columns(n_target: int, *, seed: int) -> np.ndarray | slice:
+    """Features of the target on which parameters are chosen: all, or `MAX_TUNING_FEATURES` drawn by `seed`."""
+    if n_target <= MAX_TUNING_FEATURES:
+        return slice(None)  # takes no copy
+    return draw(n_target, MAX_TUNING_FEATURES, seed=seed)
+
+
+def draw(length: int, size: int, *, seed: int) -> np.ndarray:
+    """Ascending positions of `size` of `length` lines without repeats, of all where there are no more."""
+    if length <= size:
+        return np.arange(length)
+    return np.sort(np.random.default_rng(seed).choice(length, size, replace=False))
 
 
 def checked_grid(

@@ -9,6 +9,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import euclidean_distances
 
 from scmog.metrics._arrays import blocks
+from scmog.metrics._baselines import draw
 from scmog.metrics._components import RANK_TOLERANCE
 
 _MEDIAN_CELLS = 500
@@ -60,13 +61,6 @@ def median_distance(z: np.ndarray, *, seed: int) -> float:
     drawn = draw(len(z), _MEDIAN_CELLS, seed=seed)
     median = np.median(pdist(z[drawn])) if len(drawn) > 1 else 0.0
     return float(median) if median > 0 else 1.0
-
-
-def draw(n_cells: int, size: int, *, seed: int) -> np.ndarray:
-    """Ascending rows of `size` cells without repeats, of all where there are no more."""
-    if n_cells <= size:
-        return np.arange(n_cells)
-    return np.sort(np.random.default_rng(seed).choice(n_cells, size, replace=False))
 
 
 def _gaussian(a: np.ndarray, b: np.ndarray, length_scale: float) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 
 from scmog.metrics._array_state import ArrayState, check_fitted, check_source
 from scmog.metrics._arrays import blocks, column_means
-from scmog.metrics._baselines import checked_grid, checked_pairs, held_out, tuning_rows
+from scmog.metrics._baselines import checked_grid, checked_pairs, draw, held_out, tuning_columns, tuning_rows
 from scmog.metrics._components import decompose, leading, scores
-from scmog.metrics._kernel_features import KernelFeatures, draw, kernel_features, median_distance
+from scmog.metrics._kernel_features import KernelFeatures, kernel_features, median_distance
 from scmog.metrics._orthogonal_ridge import (
     DEFAULT_PENALTIES,
     cross_product,
@@ -36,10 +36,10 @@ class KernelRidge(ArrayState):
     fitted with (Nystroem approximation). On PBMC (RNA to protein) 500, 1,000 and 2,000 landmarks give a correlation per
     protein of .835, .837 and .838.
 
-    Number of components, length scale and penalty are those of the grids with the least mean squared error over all
-    features on the validation cells (on 2,000 of them if there are more): the first two with 500 landmarks, then
-    the penalty with all. One eigendecomposition serves all penalties. Without validation cells a tenth of the
-    training cells takes their place while the parameters are chosen.
+    Number of components, length scale and penalty are those of the grids with the least mean squared error on the
+    validation cells: the first two with 500 landmarks and at most 5,000 features, then the penalty with all. Of more
+    than 2,000 validation cells, 2,000 are used. One eigendecomposition serves all penalties. Without validation cells
+    a tenth of the training cells takes their place while the parameters are chosen.
 
     A sparse target is never made dense, but the weights are: (n_landmarks, n_target) in float32. Beside them `fit`
     needs (n_cells, n_landmarks) in float32.
@@ -143,6 +143,8 @@ class KernelRidge(ArrayState):
 
     def _choose_kernel(self, train: _Cells, validation: _Cells) -> tuple[int, float]:
         """Number of components and length scale with the least squared error on the validation cells."""
+        columns = tuning_columns(train[1].shape[1], seed=self._seed)
+        train, validation = ((z, y[:, columns]) for z, y in (train, validation))
         least, chosen = np.inf, (0, 1.0)
         for size in sorted({min(int(size), train[0].shape[1]) for size in self._sizes}):
             unit = median_distance(leading(train[0], size), seed=self._seed)

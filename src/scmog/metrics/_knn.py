@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,18 +11,21 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 from scmog.metrics._array_state import check_fitted, check_source
-from scmog.metrics._arrays import as_floating, blocks, check_choice, dense_rows
-from scmog.metrics._baselines import checked_grid, checked_pairs, held_out, tuning_rows
+from scmog.metrics._arrays import as_floating, blocks, check_choice
+from scmog.metrics._baselines import checked_grid, checked_pairs, held_out, tuning_columns, tuning_rows
 from scmog.metrics._components import decompose, leading, scores
 
 Weighting = Literal["uniform", "distance"]
+
+_TUNING_ENTRIES = 2**20
+"""Sums that stay in the cache while neighbours are added to them."""
 
 
 class KNN:
     """Mean of the `k` nearest training cells on the first principal components of the source.
 
-    Number of components, `k` and weighting are those of the grids with the least mean squared error over all features
-    on the validation cells (on 2,000 of them if there are more). Without validation cells a tenth of the
+    Number of components, `k` and weighting are those of the grids with the least mean squared error on the validation
+    cells; of more than 2,000 cells and 5,000 features, so many are used. Without validation cells a tenth of the
     training cells takes their place while the parameters are chosen.
 
     It keeps the target of the training cells (the caller's matrix, not a copy) and has no state for a model file. A
@@ -44,7 +48,7 @@ class KNN:
         self,
         n_components: int | Sequence[int] = (10, 20, 50),
         *,
-        n_neighbors: int | Sequence[int] = (5, 10, 20, 30, 50, 100, 200, 500),
+        n_neighbors: int | Sequence[int] = (5, 10, 20, 50, 100, 200, 500, 1000),
         weights: Weighting | Sequence[Weighting] = ("uniform", "distance"),
         seed: int = 0,
     ) -> None:
@@ -92,30 +96,33 @@ class KNN:
         else:
             rows = tuning_rows(x_val.shape[0], seed=self._seed)
             tuning = (z, y, scores(x_val[rows], self._mean, components), y_val[rows])
-        self._parameters = self._choose(*tuning)
+        # Without a component all cells are equally near: the mean of all is what is left.
+        grid = self._neighbors if z.shape[1] else np.array([len(z)])
+        chosen = self._choose(grid, *tuning)
+        self._parameters = chosen | {"n_neighbors": min(chosen["n_neighbors"], len(z))}
         size = self._parameters["n_components"]
         self._components = components[:size]
         self._index = NearestNeighbors(n_neighbors=self._parameters["n_neighbors"]).fit(leading(z, size))
         return self
 
-    def _choose(self, z: np.ndarray, y: Any, z_val: np.ndarray, y_val: Any) -> dict[str, Any]:
-        """Return the parameters with the least squared error on the validation cells."""
+    def _choose(self, grid: np.ndarray, z: np.ndarray, y: Any, z_val: np.ndarray, y_val: Any) -> dict[str, Any]:
+        """Return the parameters with the least squared error on the validation cells; `grid` is that of `k`."""
+        columns = tuning_columns(y.shape[1], seed=self._seed)
+        y, y_val = y[:, columns], y_val[:, columns]
         least, chosen = np.inf, {}
-        # Without a component all cells are equally near: the mean of all is what is left.
-        counts = np.unique(np.minimum(self._neighbors, len(z))) if z.shape[1] else np.array([len(z)])
+        counts = np.unique(np.minimum(grid, len(z)))
         for size in sorted({min(int(size), z.shape[1]) for size in self._sizes}):
             index = NearestNeighbors(n_neighbors=counts[-1]).fit(leading(z, size))
             distances, neighbors = index.kneighbors(leading(z_val, size))
             for kind in self._weights:
                 errors = np.zeros(len(counts))
-                for rows in blocks(*y_val.shape):
-                    truth = dense_rows(y_val, rows)
-                    means = _nested_means(_weigh(distances[rows], kind), neighbors[rows], y, counts)
-                    errors += [np.square(mean - truth, dtype=np.float64).sum() for mean in means]
+                for rows in blocks(*y_val.shape, entries=_TUNING_ENTRIES):
+                    sums = _nested_sums(_weigh(distances[rows], kind), neighbors[rows], y, counts)
+                    errors += [_excess_error(*pair, y_val[rows]) for pair in sums]
                 best = int(np.argmin(errors))
                 if errors[best] < least:
                     least = errors[best]
-                    chosen = {"n_components": size, "n_neighbors": int(counts[best]), "weights": kind}
+                    chosen = {"n_components": size, "n_neighbors": int(grid[best]), "weights": kind}
         return chosen
 
     def predict(self, source: Any) -> np.ndarray:
@@ -134,7 +141,8 @@ class KNN:
         k, kind = self._parameters["n_neighbors"], self._parameters["weights"]
         for rows in blocks(len(z), max(prediction.shape[1], k)):
             distances, neighbors = self._index.kneighbors(leading(z[rows], z.shape[1]))
-            prediction[rows] = next(_nested_means(_weigh(distances, kind), neighbors, self._target, np.array([k])))
+            sums, totals = next(_nested_sums(_weigh(distances, kind), neighbors, self._target, np.array([k])))
+            np.divide(sums, totals[:, None], out=prediction[rows], casting="same_kind")
         return prediction
 
 
@@ -150,17 +158,28 @@ def _weigh(distances: np.ndarray, kind: Weighting) -> np.ndarray:
     return relative.astype(np.float32)
 
 
-def _nested_means(weights: np.ndarray, neighbors: np.ndarray, y: Any, counts: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the dense weighted means over the first `counts[0]`, `counts[1]`, ... neighbours, each from the last."""
+def _nested_sums(
+    weights: np.ndarray, neighbors: np.ndarray, y: Any, counts: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield dense weighted sums (n_cells, n_target) and sums of weights (n_cells,) over the first `counts` neighbours.
+
+    Counts ascend; each sum is the last one with more neighbours added, in the same memory.
+    """
     sums = np.zeros((len(weights), y.shape[1]), dtype=y.dtype)
-    start = 0
-    for count in counts:
-        part = slice(start, count)
-        n_cells, width = weights[:, part].shape
-        pointers = np.arange(0, n_cells * width + 1, width)
-        shape = (n_cells, y.shape[0])
-        matrix = sparse.csr_array((weights[:, part].ravel(), neighbors[:, part].ravel(), pointers), shape=shape)
-        product = matrix @ y
+    for start, stop in pairwise([0, *counts]):
+        part, n_cells = slice(start, stop), len(weights)
+        pointers = np.arange(n_cells + 1) * (stop - start)
+        entries = (weights[:, part].ravel(), neighbors[:, part].ravel(), pointers)
+        product = sparse.csr_array(entries, shape=(n_cells, y.shape[0])) @ y
         sums += product.toarray() if sparse.issparse(product) else product
-        yield sums / weights[:, :count].sum(axis=1, keepdims=True)
-        start = count
+        yield sums, weights[:, :stop].sum(axis=1)
+
+
+def _excess_error(sums: np.ndarray, totals: np.ndarray, truth: Any) -> float:
+    """Squared error of `sums / totals` less that of predicting zeros; a sparse truth is not made dense."""
+    if sparse.issparse(truth):
+        cells = np.repeat(np.arange(len(totals)), np.diff(truth.indptr))
+        overlap = np.bincount(cells, weights=truth.data * sums[cells, truth.indices], minlength=len(totals))
+    else:
+        overlap = np.einsum("ij,ij->i", sums, truth)
+    return float((np.einsum("ij,ij->i", sums, sums) / totals**2 - 2 * overlap / totals).sum(dtype=np.float64))
