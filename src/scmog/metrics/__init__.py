@@ -18,6 +18,7 @@ from scmog.metrics._pseudobulk import pseudobulk_correlation, variable_features
 from scmog.metrics._reliability import expected_calibration_error, reliability_curve
 from scmog.metrics._rmse import rmse
 from scmog.metrics._roc_points import roc_points
+from scmog.metrics._score_table import METRICS, Metric
 from scmog.metrics._spearman import spearman
 from scmog.metrics._summarize import summarize
 from scmog.metrics._svd_ridge import SVDRidge
@@ -30,6 +31,8 @@ __all__ = [
     "GroupMean",
     "KNN",
     "KernelRidge",
+    "METRICS",
+    "Metric",
     "PrincipalComponents",
     "SVDRidge",
     "StorableBaseline",
