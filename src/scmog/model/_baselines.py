@@ -187,13 +187,14 @@ class Baselines:
         """Predictions of one baseline in blocks of cells, each ``(n_cells, n_target)``."""
         source, baseline = getattr(cells, _SOURCES[name]), self.fitted[name]
         if isinstance(baseline, GroupMean):
-            strange = ~np.isin(source.astype(str), baseline.state()["labels"]) | pd.isna(source)
+            absent = np.asarray(pd.isna(source))
+            strange = ~np.isin(source.astype(str), baseline.state()["labels"]) | absent
             if strange.any():
                 logger.warning(
                     "%d of the scored cells have no label, or one that no training cell has (%s): the cell-type mean "
                     "of these is the mean of all training cells.",
                     int(strange.sum()),
-                    sorted(set(source[strange].astype(str))),
+                    ", ".join(sorted({str(label) for label in source[strange & ~absent]})) or "none",
                 )
         for rows in row_blocks(len(cells.depth), self.n_target):
             with warnings.catch_warnings():
