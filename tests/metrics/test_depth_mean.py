@@ -8,6 +8,7 @@ from scipy import sparse, stats
 from sklearn.linear_model import Ridge
 
 from scmog.metrics import DepthMean, TargetDepthConfounder, auroc, pearson
+from scmog.metrics._depth_mean import _log_likelihood
 
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 
@@ -55,6 +56,15 @@ def test_power_of_the_greatest_likelihood(container, validation):
     likelihoods = [_brute_force_likelihood(depth[train], target[train], *judged, power) for power in POWERS]
     assert chosen == POWERS[int(np.argmax(likelihoods))]
     assert chosen in (0.5, 0.75)  # near the truth, not at an edge
+
+
+def test_likelihood_agrees_with_scipy():
+    depth, target = _binary(n=40)
+    target[:, 0], target[:, 1] = 1, 0
+    mean = target.mean(axis=0, dtype=np.float64)
+    log_factors = 0.5 * np.log(depth) - np.log(np.mean(depth**0.5))
+    expected = _brute_force_likelihood(depth, target, depth, target, 0.5)
+    assert _log_likelihood(sparse.csr_array(target), mean, log_factors) == pytest.approx(expected)
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,8 +15,9 @@ DEPTH_WEIGHT = 2.0
 def with_log_depth(features: Any, depth: Any, *, weight: float = DEPTH_WEIGHT) -> Any:
     """Append a column with the weighted logarithm of the depth, which normalised features have lost.
 
-    Depth carries information of its own: a cell of which more was read has more open peaks. On SNARE-seq
-    (RNA to ATAC) ridge on log-normalised RNA gains .012 in AUROC per peak by it, and loses nothing elsewhere.
+    Depth carries information of its own: a cell of which more was read has more open peaks. With it ridge on
+    log-normalised RNA rises from .634 to .646 in AUROC per peak (SNARE-seq), and in correlation per protein from .803
+    to .806 (PBMC 10k) and from .578 to .592 (REAP-seq, another run).
 
     Parameters
     ----------
@@ -25,8 +26,9 @@ def with_log_depth(features: Any, depth: Any, *, weight: float = DEPTH_WEIGHT) -
     depth
         Total counts of the same cells in the source, shape (n_cells,); below 1 counts as 1.
     weight
-        Factor of the column. The default makes it vary about as much as the first components of log-normalised counts;
-        it is what a decomposition sees, so neither too small to be kept nor large enough to rule.
+        Factor of the column: large enough that a decomposition keeps it, small enough that distances between cells are
+        not those of their depths. Of 1, 2, 3 and 5 the default is best for neighbours on the validation cells of
+        PBMC 10k and REAP-seq; ridge hardly minds.
 
     Returns
     -------
