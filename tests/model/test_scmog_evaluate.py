@@ -156,7 +156,9 @@ def test_choices(trained, table):
     for split, n in (("train", 80), ("validation", 20)):
         assert value(trained.evaluate(split=split), "rna_to_protein", "flat", column="n") == n * 6
     blocks = trained.evaluate(split="test", batch_size=3)
-    np.testing.assert_allclose(blocks.value, table.value, rtol=1e-3, atol=1e-5)
+    ranks = table.metric == "spearman"  # of a model that is hardly trained: rounding turns ranks round
+    np.testing.assert_allclose(blocks.value[~ranks], table.value[~ranks], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(blocks.value[ranks], table.value[ranks], atol=2e-3)
 
 
 def test_other_cells(trained, paired, loaded):
@@ -339,7 +341,7 @@ def test_pseudobulks_take_features_chosen_on_training_cells(typed, loaded, paire
     groups = held_out.obs["group"].astype(str).to_numpy()
     found = table[table.model == "scmog"]
     # all 60 peaks are among the 1,000 that may be taken
-    assert found["value"].item() == pytest.approx(_fold_change_correlation(truth, scores, groups), abs=1e-6)
+    assert found["value"].item() == pytest.approx(_fold_change_correlation(truth, scores, groups), abs=1e-4)
     assert found["n"].item() == 2
     assert table[table.model == "training mean"]["value"].item() == 0
     pd.testing.assert_frame_equal(loaded.evaluate(held_out, **options), table)  # all peaks, without training cells
@@ -415,23 +417,22 @@ def test_ceiling_and_skill(with_truth):
     pd.testing.assert_frame_equal(alone, expected)
 
 
-def test_a_collapsed_model_is_reported(with_truth, caplog):
-    decoder = with_truth.module.translator("rna_to_atac").decoder
-    before = {key: tensor.clone() for key, tensor in decoder.state_dict().items()}
-    try:
-        for key, tensor in decoder.state_dict().items():
-            if key.endswith("weight"):
-                tensor.zero_()
-        with_truth.evaluate(split="test", directions=[("rna", "atac")])
-        assert "rna_to_atac: the predictions have collapsed" in caplog.text
-        assert "(ridge: 0." in caplog.text
-        assert "rna_to_atac: scmog does not beat ridge regression on these cells: auroc per peak 0.5" in caplog.text
-        caplog.clear()
-        with_truth.evaluate(split="test", directions=[("rna", "atac")], baselines=False)
-        assert "the predictions have collapsed: only 0" in caplog.text
-        assert "ridge" not in caplog.text
-    finally:
-        decoder.load_state_dict(before)
+def test_a_collapsed_model_is_reported(with_truth, monkeypatch, caplog):
+    def one_profile(module, query, direction, **options):
+        yield np.tile(np.linspace(0.1, 0.9, 60, dtype=np.float32), (50, 1))
+
+    monkeypatch.setattr("scmog.model._evaluation.generate_blocks", one_profile)
+    with_truth.evaluate(split="test", directions=[("rna", "atac")])
+    assert "rna_to_atac: the predictions have collapsed: only 0 of their variance" in caplog.text
+    assert "(ridge: 0." in caplog.text
+    assert (
+        "rna_to_atac: scmog does not beat ridge regression on these cells: auroc per peak 0.500, ridge 0."
+        in caplog.text
+    )
+    caplog.clear()
+    with_truth.evaluate(split="test", directions=[("rna", "atac")], baselines=False)
+    assert "the predictions have collapsed: only 0 of their variance" in caplog.text
+    assert "ridge" not in caplog.text
 
 
 @pytest.mark.parametrize(
