@@ -110,7 +110,7 @@ def run_one(direction: str, variant: str, seed: int) -> list[dict]:
     seconds = round(time.perf_counter() - start)
     rows = []
     for cells in ("test", "validation"):
-        table = model.evaluate(split=cells, baselines=False)
+        table = model.evaluate(split=cells, baselines=False, metrics=["auroc", "pearson"])
         for axis in ("feature", "flat"):
             value = round(float(table.set_index("axis")["value"][axis]), 5)
             run = {"direction": direction, "variant": variant, "seed": seed}

@@ -76,7 +76,7 @@ def train(mdata, source: str, target: str, seed: int, **options):
 
 def score(model, query) -> dict[str, float]:
     """Per-feature scores of the model and its baselines."""
-    table = model.evaluate(query)
+    table = model.evaluate(query, metrics=["auroc", "pearson"])
     return table[table["axis"] == "feature"].set_index("model")["value"].to_dict()
 
 
@@ -190,7 +190,8 @@ def retrained(seed: int) -> list[dict]:
         few = mudata.MuData({"rna": mdata["rna"].copy(), "atac": mdata["atac"][:, chosen].copy()})
         few.obs["split"] = mdata.obs["split"].to_numpy()
         model = train(few, "atac", "rna", seed)
-        scores = model.evaluate(split="test").query("axis == 'feature'").set_index("model")["value"]
+        table = model.evaluate(split="test", metrics=["auroc", "pearson"])
+        scores = table.query("axis == 'feature'").set_index("model")["value"]
         rows += [{"kept": kept, "model": name, "value": value} for name, value in scores.items()]
     return rows
 

@@ -39,7 +39,8 @@ def read(name: str) -> MuData:
 
 
 def score(table, direction, model="scmog", axis="feature"):
-    rows = table[(table.direction == direction) & (table.model == model) & (table.axis == axis)]
+    main = table[table.metric.isin(["auroc", "pearson"])]
+    rows = main[(main.direction == direction) & (main.model == model) & (main.axis == axis)]
     return rows["value"].item()
 
 

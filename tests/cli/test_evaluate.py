@@ -18,7 +18,10 @@ def test_all_cells_and_table(
     printed = capsys.readouterr().out
     assert printed.startswith(f"Scores of all 120 cells of {data}")
     assert printed.endswith(f"Table: {output}\n")
-    assert [printed.count(text) for text in ("RNA -> ATAC", "ATAC -> RNA", "per peak", "per gene")] == [2, 2, 1, 1]
+    assert [printed.count(text) for text in ("RNA -> ATAC", "ATAC -> RNA", "per peak", "per gene")] == [8, 6, 2, 2]
+    lines = printed.splitlines()
+    assert [" AUROC " in line for line in lines if "RNA -> ATAC" in line][:4] == [True, True, True, False]
+    assert [" Pearson r " in line for line in lines if "ATAC -> RNA" in line][:4] == [True, True, True, False]
     expected = SCMOG.load(model_dir, adata=False).evaluate(mudata.read_h5mu(data))
     pd.testing.assert_frame_equal(pd.read_csv(output), expected, check_dtype=False)
 
@@ -31,6 +34,20 @@ def test_split_and_directions(data_dir: Path, model_dir: Path, tmp_path: Path) -
     test = mdata[(mdata.obs["split"] == "test").to_numpy()].copy()
     expected = SCMOG.load(model_dir, adata=False).evaluate(test, directions=[("rna", "atac")])
     pd.testing.assert_frame_equal(pd.read_csv(output), expected, check_dtype=False)
+
+
+def test_metrics_labels_and_all_baselines(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    output, data = tmp_path / "scores.csv", data_dir / "paired.h5mu"
+    argv = ["evaluate", str(data), "--model", str(model_dir), "--output", str(output), "--split", "test"]
+    argv += ["--metrics", "spearman", "auroc", "--labels", "cell_type", "--all-baselines"]
+    assert main(argv) == 0
+    model = SCMOG.load(model_dir, adata=mudata.read_h5mu(data))
+    expected = model.evaluate(split="test", metrics=["spearman", "auroc"], labels_key="cell_type", baselines="all")
+    assert "cell-type mean" in set(expected["model"])
+    pd.testing.assert_frame_equal(pd.read_csv(output), expected, check_dtype=False)
+    argv[argv.index("spearman") : argv.index("spearman") + 2] = ["all"]
+    assert main([*argv[:-1], "--overwrite", "--directions", "rna:atac"]) == 0
+    assert {"cmd", "calibration_slope", "pseudobulk_lfc"} < set(pd.read_csv(output)["metric"])
 
 
 def test_an_existing_table_is_kept(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
@@ -49,6 +66,9 @@ def test_an_existing_table_is_kept(data_dir: Path, model_dir: Path, tmp_path: Pa
         pytest.param(["rna.h5mu"], "'atac' is not in the query", id="not-paired"),
         pytest.param(["rna.h5ad"], "must end in .h5mu", id="not-a-mudata"),
         pytest.param(["paired.h5mu", "--directions", "rna:protein"], "directions must be", id="direction"),
+        pytest.param(["paired.h5mu", "--all-baselines"], "cells with --split", id="no-training-data"),
+        pytest.param(["paired.h5mu", "--metrics", "all", "rmse"], "--metrics takes all or names", id="all-and-more"),
+        pytest.param(["paired.h5mu", "--labels", "type"], "labels_key 'type' is in no obs", id="labels"),
         pytest.param(["paired.h5mu", "--output", "scores.txt"], "must end in .csv", id="output-ending"),
     ],
 )

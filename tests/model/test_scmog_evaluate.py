@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from mudata import MuData
-from scipy.stats import pearsonr
-from sklearn.metrics import roc_auc_score
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 import scmog
 from scmog.model import SCMOG
+from scmog.model._evaluation import _warn
 
 COLUMNS = ["direction", "model", "metric", "axis", "value", "ci_low", "ci_high", "n"]
 
@@ -24,22 +27,41 @@ def as_dense(matrix):
     return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
-def value(table, direction, axis, model="scmog", column="value"):
-    rows = table[(table.direction == direction) & (table.axis == axis) & (table.model == model)]
+def value(table, direction, axis, model="scmog", column="value", metric=None):
+    """One number; the main metric's unless another is named."""
+    metric = metric or ("auroc" if direction.endswith("atac") else "pearson")
+    rows = table[
+        (table.direction == direction) & (table.axis == axis) & (table.model == model) & (table.metric == metric)
+    ]
     assert len(rows) == 1
     return rows[column].item()
 
 
+KEPT = ["scmog", "training mean", "mean x source depth", "ridge"]
+BINARY = {
+    "auroc": ["flat", "feature", "cell"],
+    "auprc_normalized": ["feature"],
+    "brier_skill": ["flat"],
+    "calibration_slope": ["flat"],
+    "calibration_error": ["flat"],
+    "variance_share": ["flat"],
+}
+CONTINUOUS = {
+    "pearson": ["flat", "feature", "cell"],
+    "spearman": ["feature"],
+    "rmse": ["flat"],
+    "variance_share": ["flat"],
+}
+
+
 def test_form(table):
     assert list(table.columns) == COLUMNS
-    assert set(table.direction) == {"rna_to_atac", "atac_to_rna", "rna_to_protein"}
-    assert set(table.model) == {"scmog", "training mean", "ridge"}
-    assert set(table.axis) == {"flat", "feature"}
-    assert set(table[table.direction == "rna_to_atac"].metric) == {"auroc"}
-    assert set(table[table.direction != "rna_to_atac"].metric) == {"pearson"}
-    assert len(table) == 3 * 3 * 2
-    assert not table.duplicated(["direction", "model", "metric", "axis"]).any()
-    features = table[table.axis == "feature"]
+    assert list(table.direction.unique()) == ["rna_to_atac", "atac_to_rna", "rna_to_protein"]
+    for direction, part in table.groupby("direction"):
+        expected = BINARY if direction == "rna_to_atac" else CONTINUOUS
+        rows = [(metric, axis, model) for metric, axes in expected.items() for axis in axes for model in KEPT]
+        assert list(zip(part.metric, part.axis, part.model, strict=True)) == rows  # the main metric's rows first
+    features = table[table.axis.isin(["feature", "cell"])]
     assert (features.ci_low <= features.value).all()
     assert (features.value <= features.ci_high).all()
     assert table[table.axis == "flat"].ci_low.isna().all()
@@ -98,6 +120,34 @@ def test_training_mean_is_that_of_the_training_cells(trained, table):
     assert value(table, "rna_to_atac", "flat", "training mean") == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_reference_of_the_brier_score_is_the_training_mean(trained, table):
+    test = np.sort(trained.test_indices_)
+    truth = trained.adata["atac"].X[test].toarray() > 0
+    frequency = (trained.adata["atac"].X[np.sort(trained.train_indices_)] > 0).toarray().mean(axis=0)
+    scores = trained.get_generated(target="atac", threshold=None, indices=test).X
+    ours, reference = (
+        brier_score_loss(truth.ravel(), np.broadcast_to(p, truth.shape).ravel()) for p in (scores, frequency)
+    )
+    assert value(table, "rna_to_atac", "flat", metric="brier_skill") == pytest.approx(1 - ours / reference, abs=1e-5)
+    assert value(table, "rna_to_atac", "flat", "training mean", metric="brier_skill") == 0
+    alone = trained.evaluate(split="test", directions=[("rna", "atac")], baselines=False, metrics=["brier_skill"])
+    assert alone["value"].item() == pytest.approx(1 - ours / reference, abs=1e-5)
+
+
+def test_other_scores_are_scipy_s_and_scikit_learn_s(trained, table):
+    test = np.sort(trained.test_indices_)
+    logs = np.log1p(trained.adata["protein"].X[test].toarray())
+    truth = logs - logs.mean(axis=1, keepdims=True)
+    scores = trained.get_generated(target="protein", indices=test).X
+    ranks = [spearmanr(truth[:, j], scores[:, j]).statistic for j in range(truth.shape[1])]
+    found = {metric: value(table, "rna_to_protein", axis, metric=metric) for metric, (*_, axis) in CONTINUOUS.items()}
+    assert found["spearman"] == pytest.approx(np.mean(ranks), abs=1e-5)
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((truth - scores) ** 2)), rel=1e-5)
+    assert found["variance_share"] == pytest.approx(scores.var(axis=0).sum() / scores.shape[1] / scores.var(), rel=1e-3)
+    cells = [pearsonr(*pair).statistic for pair in zip(truth, scores, strict=True)]
+    assert found["pearson"] == pytest.approx(np.mean(cells), abs=1e-4)
+
+
 def test_choices(trained, table):
     one = trained.evaluate(split="test", directions=[("atac", "rna")], baselines=False)
     assert set(one.model) == {"scmog"}
@@ -106,7 +156,9 @@ def test_choices(trained, table):
     for split, n in (("train", 80), ("validation", 20)):
         assert value(trained.evaluate(split=split), "rna_to_protein", "flat", column="n") == n * 6
     blocks = trained.evaluate(split="test", batch_size=3)
-    np.testing.assert_allclose(blocks.value, table.value, rtol=1e-3)
+    ranks = table.metric == "spearman"  # of a model that is hardly trained: rounding turns ranks round
+    np.testing.assert_allclose(blocks.value[~ranks], table.value[~ranks], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(blocks.value[ranks], table.value[ranks], atol=2e-3)
 
 
 def test_other_cells(trained, paired, loaded):
@@ -140,6 +192,19 @@ def test_missing_target_features_are_not_scored(trained, paired):
         pytest.param({"directions": [("protein", "rna")]}, "directions must be some of the model's", id="direction"),
         pytest.param({"directions": []}, "directions must be some of the model's", id="none"),
         pytest.param({"directions": ("rna", "atac")}, "directions must be some of the model's", id="no pairs"),
+        pytest.param({"baselines": "some"}, "baselines must be True, False or 'all', got 'some'", id="baselines"),
+        pytest.param({"metrics": ["auroc", "accuracy"]}, "metrics must be None, 'all' or a list of names", id="metric"),
+        pytest.param({"metrics": "auroc"}, "metrics must be None, 'all' or a list of names", id="one metric"),
+        pytest.param({"metrics": []}, "metrics must be None, 'all' or a list of names", id="no metric"),
+        pytest.param({"metrics": ["pseudobulk_lfc"]}, "needs the cell types.*labels_key", id="no labels"),
+        pytest.param(
+            {"metrics": ["rmse"], "directions": [("rna", "atac")]}, "none of the metrics .* applies", id="other kind"
+        ),
+        pytest.param({"ceiling": {"peaks": np.ones((20, 60))}}, "ceiling has .'peaks'.*by target", id="ceiling name"),
+        pytest.param(
+            {"ceiling": {"atac": np.ones((20, 59))}}, r"ceiling\['atac'\].*\(20, 60\), got", id="ceiling shape"
+        ),
+        pytest.param({"resample": "genes"}, "resample must be one of", id="resample"),
     ],
 )
 def test_bad_arguments(trained, options, words):
@@ -207,3 +272,185 @@ def test_measured_genes_are_scored_on_the_scale_of_training(trained, paired):
     assert value(scores, "atac_to_rna", "flat") == pytest.approx(
         pearsonr(truth.ravel(), generated.ravel())[0], abs=1e-5
     )
+
+
+# ------------------------------------------------------------------------------------------------ metrics, baselines
+def test_named_metrics_are_those_of_the_whole_table(trained, table):
+    some = trained.evaluate(split="test", metrics=["rmse", "auroc"])
+    assert set(some[some.direction == "rna_to_atac"].metric) == {"auroc"}
+    assert set(some[some.direction != "rna_to_atac"].metric) == {"rmse"}
+    expected = table[table.metric.isin(["rmse", "auroc"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, expected)
+    only = trained.evaluate(split="test", metrics=["calibration_error"])
+    assert set(only.direction) == {"rna_to_atac"}
+
+
+def test_all_metrics(trained, table):
+    everything = trained.evaluate(split="test", metrics="all", labels_key="cell_type")
+    keys = ["direction", "model", "metric", "axis"]
+    assert not everything.duplicated(keys).any()
+    both = everything.merge(table, on=keys, suffixes=("", "_default"))
+    assert len(both) == len(table)
+    np.testing.assert_array_equal(both.value, both.value_default)
+    assert {"cmd", "pseudobulk_lfc"} < set(everything.metric)
+    assert "pseudobulk_lfc" not in set(trained.evaluate(split="test", metrics="all", baselines=False).metric)
+
+
+def test_intervals_over_cells(trained, table):
+    cells = trained.evaluate(split="test", metrics=["pearson"], resample="cells", directions=[("rna", "protein")])
+    expected = table[(table.direction == "rna_to_protein") & (table.metric == "pearson")].reset_index(drop=True)
+    pd.testing.assert_series_equal(cells.value, expected.value)
+    feature = (cells.axis == "feature") & (cells.model == "ridge")
+    assert (cells.ci_low[feature] < cells.value[feature]).all()
+    assert (cells.ci_low[feature] != expected.ci_low[feature]).all()
+
+
+@pytest.fixture
+def typed(trained):
+    """The model with cell types that are large enough for pseudobulks; put back at the end."""
+    obs = trained.adata.obs
+    obs["group"] = pd.Categorical(np.resize(["a", "b"], 120))
+    yield trained
+    del obs["group"]
+
+
+def test_all_baselines(typed, table, loaded):
+    everything = typed.evaluate(split="test", baselines="all", labels_key="group")
+    names = [*KEPT, "kNN", "kernel ridge", "cell-type mean", "mean x true depth (confounder)"]
+    assert list(everything[(everything.metric == "pearson") & (everything.axis == "flat")].model[:8]) == names
+    keys = ["direction", "model", "metric", "axis"]
+    both = everything.merge(table, on=keys, suffixes=("", "_default"))
+    assert len(both) == len(table)
+    np.testing.assert_array_equal(both.value, both.value_default)
+    peeks = value(everything, "rna_to_atac", "feature", "mean x true depth (confounder)")
+    assert peeks > 0.55  # depth alone ranks the cells
+    without = typed.evaluate(split="test", baselines="all", directions=[("rna", "protein")])
+    assert "cell-type mean" not in set(without.model)
+    elsewhere = typed.evaluate(typed.adata[100:].copy(), baselines="all", labels_key="group")
+    pd.testing.assert_frame_equal(elsewhere, everything)
+    with pytest.raises(ValueError, match=r"training cells, which the model has not got.*SCMOG.load\(path, adata="):
+        loaded.evaluate(typed.adata[100:].copy(), baselines="all")
+
+
+def test_pseudobulks_take_features_chosen_on_training_cells(typed, loaded, paired):
+    held_out = typed.adata[80:].copy()
+    options = {"metrics": ["pseudobulk_lfc"], "labels_key": "group", "directions": [("rna", "atac")]}
+    table = typed.evaluate(held_out, **options)
+    truth = held_out["atac"].X.toarray() > 0
+    scores = typed.get_generated(held_out, target="atac", threshold=None).X
+    groups = held_out.obs["group"].astype(str).to_numpy()
+    found = table[table.model == "scmog"]
+    # all 60 peaks are among the 1,000 that may be taken
+    assert found["value"].item() == pytest.approx(_fold_change_correlation(truth, scores, groups), abs=1e-4)
+    assert found["n"].item() == 2
+    assert table[table.model == "training mean"]["value"].item() == 0
+    pd.testing.assert_frame_equal(loaded.evaluate(held_out, **options), table)  # all peaks, without training cells
+
+
+def _fold_change_correlation(truth, scores, groups):
+    changes = []
+    for values in (truth, scores):
+        means = np.array([values[groups == name].mean(axis=0) for name in ("a", "b")])
+        totals = means.sum(axis=1, keepdims=True)
+        means = means * totals.mean() / totals
+        changes.append(np.log(means + 1 / 20) - np.log(means.mean(axis=0) + 1 / 20))
+    return np.mean([pearsonr(changes[0][i], changes[1][i]).statistic for i in range(2)])
+
+
+def test_unknown_labels(typed, paired, loaded):
+    with pytest.raises(KeyError, match="labels_key 'type' is in no obs; columns are"):
+        typed.evaluate(split="test", labels_key="type")
+    paired.obs["lineage"] = "a"
+    with pytest.raises(KeyError, match="no obs of the training data has labels in 'lineage'"):
+        typed.evaluate(paired, baselines="all", labels_key="lineage")
+
+
+def test_large_predictions_are_kept_in_a_file(trained, table, monkeypatch):
+    monkeypatch.setattr("scmog.model._predictions._MAX_BYTES", 0)
+    pd.testing.assert_frame_equal(trained.evaluate(split="test"), table)
+
+
+def test_missing_source_features_are_made_up_for(trained, paired):
+    """Ridge with half of the genes is nearer to ridge with all than the training mean is."""
+    full = trained.evaluate(paired, directions=[("rna", "protein")])
+    absent = np.arange(40) % 2 == 0
+    paired["rna"].X = paired["rna"].X.multiply(~absent).tocsr()
+    paired["rna"].var["scmog_missing"] = absent
+    half = trained.evaluate(paired, directions=[("rna", "protein")])
+    ridge = [value(scores, "rna_to_protein", "flat", "ridge") for scores in (full, half)]
+    mean = value(half, "rna_to_protein", "flat", "training mean")
+    assert mean + 0.3 * (ridge[0] - mean) < ridge[1] <= ridge[0] + 0.02
+
+
+# ------------------------------------------------------------------------------------------------ ceiling, warnings
+@pytest.fixture(scope="module")
+def with_truth(make_model):
+    mdata = scmog.datasets.simulate(n_cells=200, n_genes=40, n_peaks=60, n_proteins=6, seed=2, truth=True)
+    mdata.obs["split"] = ["train"] * 120 + ["validation"] * 30 + ["test"] * 50
+    return make_model(mdata, train={"split_key": "split", "max_epochs": 2})
+
+
+def test_ceiling_and_skill(with_truth):
+    test = with_truth.adata[150:].copy()
+    best = {"atac": test["atac"].layers["probability"], "rna": test["rna"].layers["mean"]}
+    table = with_truth.evaluate(split="test", ceiling=best)
+    assert list(table.columns) == [*COLUMNS, "skill"]
+    measured = test["atac"].X.toarray() > 0
+    expected = roc_auc_score(measured.ravel(), best["atac"].ravel())
+    assert value(table, "rna_to_atac", "flat", "ceiling") == pytest.approx(expected, abs=1e-6)
+    median = with_truth.module.median_total
+    logs = [np.log1p(x / x.sum(axis=1, keepdims=True) * median) for x in (as_dense(test["rna"].X), best["rna"])]
+    expected = pearsonr(*map(np.ravel, logs)).statistic
+    assert value(table, "atac_to_rna", "flat", "ceiling") == pytest.approx(expected, abs=1e-4)
+    for direction, metric in (("rna_to_atac", "auroc"), ("atac_to_rna", "spearman"), ("rna_to_atac", "brier_skill")):
+        axis = "flat" if metric == "brier_skill" else "feature"
+        floor, ours, top = (
+            value(table, direction, axis, m, metric=metric) for m in ("training mean", "scmog", "ceiling")
+        )
+        skill = [value(table, direction, axis, m, "skill", metric) for m in ("training mean", "scmog", "ceiling")]
+        assert skill == [0, pytest.approx((ours - floor) / (top - floor)), 1]
+    assert table[table.metric.isin(["rmse", "variance_share", "calibration_slope"])].skill.isna().all()
+    assert table[table.direction == "rna_to_protein"].skill.isna().all()
+    alone = with_truth.evaluate(split="test", ceiling=best, baselines=False)
+    assert set(alone.model) == {"scmog", "ceiling"}
+    expected = table[table.model.isin(["scmog", "ceiling"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, expected)
+
+
+def test_a_collapsed_model_is_reported(with_truth, monkeypatch, caplog):
+    def one_profile(module, query, direction, **options):
+        yield np.tile(np.linspace(0.1, 0.9, 60, dtype=np.float32), (50, 1))
+
+    monkeypatch.setattr("scmog.model._evaluation.generate_blocks", one_profile)
+    with_truth.evaluate(split="test", directions=[("rna", "atac")])
+    assert "rna_to_atac: the predictions have collapsed: only 0 of their variance" in caplog.text
+    assert "(ridge: 0." in caplog.text
+    assert (
+        "rna_to_atac: scmog does not beat ridge regression on these cells: auroc per peak 0.500, ridge 0."
+        in caplog.text
+    )
+    caplog.clear()
+    with_truth.evaluate(split="test", directions=[("rna", "atac")], baselines=False)
+    assert "the predictions have collapsed: only 0 of their variance" in caplog.text
+    assert "ridge" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ours", "ridge", "shares", "expected"),
+    [
+        pytest.param(0.7, 0.6, (0.2, 0.3), [], id="good"),
+        pytest.param(0.6, 0.6, (0.2, 0.3), ["auroc per peak 0.600, ridge 0.600"], id="tied"),
+        pytest.param(0.7, 0.6, (0.029, 0.3), ["collapsed: only 0.029 .* \\(ridge: 0.3\\)"], id="a tenth"),
+        pytest.param(0.7, 0.6, (0.031, 0.3), [], id="just more than a tenth"),
+        pytest.param(0.7, 0.6, (2e-6, 1e-6), [], id="ridge found nothing"),
+        pytest.param(float("nan"), 0.6, (0.2, 0.3), [], id="nothing to score"),
+    ],
+)
+def test_warnings(ours, ridge, shares, expected, caplog):
+    rows = [("auroc", "feature", "scmog", ours), ("auroc", "feature", "ridge", ridge), ("auroc", "flat", "scmog", 0.1)]
+    table = pd.DataFrame(rows, columns=["metric", "axis", "model", "value"])
+    _warn("rna_to_atac", "atac", table, dict(zip(("scmog", "ridge"), shares, strict=True)))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == len(expected)
+    for message, words in zip(messages, expected, strict=True):
+        assert re.search(words, message)

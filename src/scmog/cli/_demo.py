@@ -15,12 +15,11 @@ import torch
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._modalities import MODALITIES, Direction, direction_name
+from scmog._modalities import MODALITIES, direction_name
 from scmog.cli._demo_plots import save_roc, save_training_curves
 from scmog.cli._files import write
-from scmog.cli._table import arrow, format_scores
+from scmog.cli._table import MAIN_METRICS, arrow, format_scores
 from scmog.datasets import simulate
-from scmog.metrics import log_normalize, summarize
 from scmog.model import SCMOG
 
 NAME = "demo"
@@ -35,13 +34,14 @@ examples:
   scmog demo --output demo_7 --seed 7 --cells 6000"""
 
 TRAIN_SIZE, VALIDATION_SIZE = 0.7, 0.1
+_SHOWN = ("scmog", "ridge", "training mean", "oracle")
 CLOSE = 0.01  # smaller differences of a score are called close
 
 _READING = """\
 How to read it (1 is perfect; 0.5 for AUROC and 0 for Pearson r is guessing)
   all entries    all cells and features at once: mostly how high each feature is on average
   per peak/gene  across cells, for each feature by itself: what differs between cells; a mean can't know it
-  training mean  the same prediction for every cell;  ridge: linear regression on 50 components
+  training mean  the same prediction for every cell;  ridge: linear regression, tuned
   oracle         the probabilities and means that the counts were drawn from, with the cell's true depth: the ceiling"""
 
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"3. Generating the ATAC of {query.n_obs:,} test cells from their RNA", flush=True)
         SCMOG.load(args.output / "model", adata=False).generate(query)
         write(query, args.output / "query_generated.h5mu")
-        scores = pd.concat([model.evaluate(split="test"), oracle_scores(test, model)], ignore_index=True)
+        scores = demo_scores(model, test)
         save_training_curves(model, args.output / "training_curves.png")
         save_roc(mdata, test, model, args.output / "roc.png")
     generated, measured = (float((adata.X > 0).mean()) for adata in (query["atac_generated"], test["atac"]))
@@ -126,19 +126,12 @@ def rna_only(cells: MuData) -> MuData:
     return query
 
 
-def oracle_scores(cells: MuData, model: SCMOG) -> pd.DataFrame:
-    """Scores of the true probabilities and means, in the form of :meth:`scmog.model.SCMOG.evaluate`."""
-    return pd.concat([_oracle_score(cells, direction, model.module.median_total) for direction in model.directions])
-
-
-def _oracle_score(cells: MuData, direction: Direction, median_total: float) -> pd.DataFrame:
-    target = cells[direction[1]]
-    if MODALITIES[direction[1]].binary:
-        table = summarize(target.X > 0, target.layers["probability"], kind="binary")
-    else:
-        measured, mean = (log_normalize(values, median_total) for values in (target.X, target.layers["mean"]))
-        table = summarize(measured, mean, kind="continuous")
-    return table.assign(direction=direction_name(direction), model="oracle")
+def demo_scores(model: SCMOG, cells: MuData) -> pd.DataFrame:
+    """Main scores of the model, of two baselines and of the true probabilities and means, called oracle."""
+    truth = {"atac": cells["atac"].layers["probability"], "rna": cells["rna"].layers["mean"]}
+    scores = model.evaluate(cells, metrics=MAIN_METRICS, ceiling=truth)
+    scores = scores.replace({"model": {"ceiling": "oracle"}})
+    return scores[scores["model"].isin(_SHOWN) & scores["axis"].isin(["flat", "feature"])].reset_index(drop=True)
 
 
 def in_words(scores: pd.DataFrame) -> Iterator[str]:

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 
 from scmog._modalities import MODALITIES
 
-_MODELS = ("scmog", "ridge", "training mean", "oracle")
-_METRICS = {"auroc": "AUROC", "pearson": "Pearson r"}
+MAIN_METRICS = ("auroc", "pearson")
+"""Of on/off targets and of others."""
+
+_MODELS = (
+    "scmog",
+    "ridge",
+    "kernel ridge",
+    "kNN",
+    "cell-type mean",
+    "mean x source depth",
+    "training mean",
+    "mean x true depth (confounder)",
+    "ceiling",
+    "oracle",
+)
+_METRICS = {
+    "auroc": "AUROC",
+    "auprc_normalized": "AUPRC, normalised",
+    "brier_skill": "Brier skill",
+    "calibration_slope": "calibration slope",
+    "calibration_error": "calibration error",
+    "pearson": "Pearson r",
+    "spearman": "Spearman r",
+    "rmse": "RMSE",
+    "pseudobulk_lfc": "pseudobulk log FC r",
+    "cmd": "correlation distance",
+    "variance_share": "variance share",
+}
+_SMALL = ("calibration_error", "variance_share")  # of which the first digits count, however small they are
 _ROW = ["direction", "metric", "axis"]
+_WIDEST = 13  # characters of a heading; longer names take several lines
 
 
 def format_scores(scores: pd.DataFrame) -> str:
@@ -19,23 +49,23 @@ def format_scores(scores: pd.DataFrame) -> str:
     scores
         Tidy table with the columns ``direction``, ``metric``, ``axis``, ``model`` and ``value``.
     """
-    rows = scores[_ROW].drop_duplicates()
-    values = scores.set_index([*_ROW, "model"])["value"].unstack("model").loc[list(rows.itertuples(index=False))]
-    table = pd.DataFrame(
-        {
-            "direction": [arrow(name) for name in rows["direction"]],
-            "score": [_METRICS.get(metric, metric) for metric in rows["metric"]],
-            "axis": [_over(name, axis) for name, axis in zip(rows["direction"], rows["axis"], strict=True)],
-        }
-    )
-    widths = {name: table[name].str.len().max() for name in table}
-    for name, width in widths.items():
-        table[name] = table[name].str.ljust(width)
-    for model in sorted(values, key=lambda name: _MODELS.index(name) if name in _MODELS else len(_MODELS)):
-        table[model] = values[model].to_numpy()
-    headings = [str(name).ljust(widths.get(name, 0)) for name in table]
-    text: str = table.set_axis(headings, axis="columns").to_string(index=False, float_format="{:.3f}".format)
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    rows = list(scores[_ROW].drop_duplicates().itertuples(index=False))
+    values = scores.set_index([*_ROW, "model"])["value"].unstack("model").loc[rows]
+    models = sorted(values, key=lambda name: _MODELS.index(name) if name in _MODELS else len(_MODELS))
+    labels = [
+        (arrow(row.direction), _METRICS.get(row.metric, row.metric), _over(row.direction, row.axis)) for row in rows
+    ]
+    columns = [
+        _text_column(name, texts)
+        for name, texts in zip(("direction", "score", "axis"), zip(*labels, strict=True), strict=True)
+    ]
+    for model in models:
+        numbers = [_number(value, row.metric) for value, row in zip(values[model], rows, strict=True)]
+        columns.append(_number_column(model, numbers))
+    height = max(len(column) for column in columns)
+    columns = [[" " * len(column[-1])] * (height - len(column)) + column for column in columns]
+    lines = [" ".join(parts[:3]) + "".join(parts[3:]) for parts in zip(*columns, strict=True)]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def arrow(direction: str) -> str:
@@ -50,4 +80,23 @@ def _title(modality: str) -> str:
 def _over(direction: str, axis: str) -> str:
     """What a score runs over, in words."""
     target = MODALITIES[direction.split("_to_")[1]]
-    return {"flat": "all entries", "feature": f"per {target.features.removesuffix('s')}", "cell": "per cell"}[axis]
+    words = {"flat": "all entries", "cell": "per cell", "group": "per cell type"}
+    return words.get(axis) or f"per {target.features.removesuffix('s')}"
+
+
+def _number(value: float, metric: str) -> str:
+    if pd.isna(value):
+        return "NaN"
+    return f"{value:.2g}" if metric in _SMALL and 0 < abs(value) < 0.01 else f"{value:.3f}"
+
+
+def _text_column(heading: str, texts: tuple[str, ...]) -> list[str]:
+    width = max(map(len, (heading, *texts)))
+    return [text.ljust(width) for text in (heading, *texts)]
+
+
+def _number_column(heading: str, texts: list[str]) -> list[str]:
+    """Right-aligned, two spaces from the column before; a minus sign may take one of them."""
+    headings = textwrap.wrap(heading, _WIDEST)
+    width = max(len(text) for text in (*headings, *(text.removeprefix("-") for text in texts)))
+    return [text.rjust(width + 2) for text in (*headings, *texts)]

@@ -9,14 +9,15 @@ from pathlib import Path
 from scmog._constants import SPLIT_LABELS
 from scmog.cli._arguments import PairsAction, add_directions, add_overwrite, assignment, devices
 from scmog.cli._files import check_output, read
-from scmog.cli._table import format_scores
+from scmog.cli._table import MAIN_METRICS, format_scores
 from scmog.model import PRESETS, SCMOG
 
 NAME = "train"
 SUMMARY = "train a model on paired cells"
 DESCRIPTION = """\
 Train a model on paired cells and save it. The file holds two or more of the modalities rna, atac and protein as raw
-counts of the same cells. Prints scores of the test cells (or of the validation cells) beside two baselines."""
+counts of the same cells. Prints the main score of the test cells (or of the validation cells) beside baselines; scmog
+evaluate shows the others."""
 EXAMPLES = """\
 examples:
   scmog train paired.h5mu --output model
@@ -105,10 +106,10 @@ def show_held_out_scores(model: SCMOG) -> None:
     if len(model.test_indices_):
         split, note = SPLIT_LABELS.TEST, ""
     elif len(model.validation_indices_):
-        split, note = SPLIT_LABELS.VALIDATION, ", which also chose the best epoch and the ridge penalty"
+        split, note = SPLIT_LABELS.VALIDATION, ", which also chose the best epoch and the baselines' parameters"
     else:
         print("No test or validation cells, so no scores.")
         return
     n_cells = len(getattr(model, f"{split}_indices_"))
     print(f"\nScores of {n_cells:,} {split} cells{note} (higher is better)\n")
-    print(format_scores(model.evaluate(split=split)))
+    print(format_scores(model.evaluate(split=split, metrics=MAIN_METRICS)))

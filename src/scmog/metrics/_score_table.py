@@ -73,12 +73,18 @@ class Metric:
         Returns a number or one for each feature, cell or group.
     needs
         Input without which there is no score, beside the two that are always there.
+    shown
+        Axes that a table has when none are asked for; all if empty.
+    default
+        Whether a table has it when no metric is asked for.
     """
 
     kinds: tuple[str, ...]
     axes: tuple[str, ...]
     score: Callable[[Inputs, Any], Any]
     needs: str = "prediction"
+    shown: tuple[str, ...] = ()
+    default: bool = True
 
 
 METRICS: dict[str, Metric] = {
@@ -89,15 +95,19 @@ METRICS: dict[str, Metric] = {
         ("binary",),
         AXES,
         lambda x, axis: auprc(x.truth, x.prediction, axis=axis, min_positives=x.min_positives, normalized=True),
+        shown=("feature",),
     ),
     "pearson": Metric(("continuous",), AXES, lambda x, axis: pearson(x.truth, x.prediction, axis=axis)),
-    "spearman": Metric(("continuous",), AXES, lambda x, axis: spearman(x.truth, x.prediction, axis=axis)),
-    "rmse": Metric(("continuous",), AXES, lambda x, axis: rmse(x.truth, x.prediction, axis=axis)),
+    "spearman": Metric(
+        ("continuous",), AXES, lambda x, axis: spearman(x.truth, x.prediction, axis=axis), shown=("feature",)
+    ),
+    "rmse": Metric(("continuous",), AXES, lambda x, axis: rmse(x.truth, x.prediction, axis=axis), shown=("flat",)),
     "brier_skill": Metric(
         ("binary",),
         AXES[:2],
         lambda x, axis: brier_skill(x.truth, x.prediction, x.reference, axis=axis, min_positives=x.min_positives),
         needs="reference",
+        shown=("flat",),
     ),
     "calibration_slope": Metric(("binary",), ("flat",), lambda x, _: calibration_slope(x.truth, x.prediction)[1]),
     "calibration_error": Metric(("binary",), ("flat",), lambda x, _: expected_calibration_error(x.truth, x.prediction)),
@@ -109,6 +119,7 @@ METRICS: dict[str, Metric] = {
         ),
         needs="groups",
     ),
-    "cmd": Metric(KINDS, ("feature",), lambda x, _: correlation_matrix_distance(x.values, x.prediction)),
+    "cmd": Metric(KINDS, ("feature",), lambda x, _: correlation_matrix_distance(x.values, x.prediction), default=False),
     "variance_share": Metric(KINDS, ("flat",), lambda x, _: variance_share(x.prediction)),
 }
+"""By name, in the order of the rows. The first of a kind is its main metric."""

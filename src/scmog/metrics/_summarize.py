@@ -20,8 +20,8 @@ def summarize(
     prediction: Any,
     *,
     kind: Literal["binary", "continuous"] = "binary",
-    axes: Sequence[Literal["flat", "feature", "cell"]] = ("flat", "feature"),
-    metrics: Sequence[str] | Literal["all"] | None = None,
+    axes: Sequence[Literal["flat", "feature", "cell"]] | None = ("flat", "feature"),
+    metrics: Sequence[str] | Literal["default", "all"] | None = None,
     reference: Any = None,
     groups: Any = None,
     features: Any = None,
@@ -41,10 +41,11 @@ def summarize(
     kind
         `"binary"`: entries of the truth above 0 are positive. `"continuous"`: values on a logarithmic scale.
     axes
-        One row for each of `"flat"`, `"feature"`, `"cell"`, as far as the metric knows them.
+        One row for each of `"flat"`, `"feature"`, `"cell"`, as far as the metric knows them; None for those that say
+        most about each metric (:data:`METRICS`).
     metrics
         Names in the order of the rows; None for `"auroc"` (binary) or `"pearson"` (continuous), `"all"` for all that
-        the inputs allow:
+        the inputs allow, `"default"` for those of them that :data:`METRICS` marks (all but `"cmd"`):
 
         - binary: `"auroc"` (:func:`auroc`), `"auprc_normalized"` (:func:`auprc`), `"brier_skill"`
           (:func:`brier_skill`, needs `reference`), `"calibration_slope"` (:func:`calibration_slope`),
@@ -90,7 +91,7 @@ def summarize(
     """
     check_choice(kind, name="kind", choices=KINDS)
     check_choice(resample, name="resample", choices=("scores", "cells"))
-    for asked in axes:
+    for asked in axes or ():
         check_choice(asked, name="axis", choices=AXES)
     if n_bootstrap < 0:
         message = f"n_bootstrap must be 0 or more, got {n_bootstrap}."
@@ -100,7 +101,7 @@ def summarize(
     rows: list[tuple[Any, ...]] = []
     for name in _chosen(metrics, inputs):
         metric = METRICS[name]
-        for axis in metric.axes if len(metric.axes) == 1 else [known for known in axes if known in metric.axes]:
+        for axis in _rows(metric, axes):
             scores = metric.score(inputs, axis)
             if np.ndim(scores) == 0:
                 n = prediction.size if axis == "flat" else prediction.shape[1]
@@ -124,14 +125,21 @@ def _chosen(metrics: Sequence[str] | str | None, inputs: Inputs) -> Sequence[str
     if metrics is None:
         return known[:1]
     if isinstance(metrics, str):
-        check_choice(metrics, name="metrics", choices=("all",))
-        return [name for name in known if name not in lacking]
+        check_choice(metrics, name="metrics", choices=("all", "default"))
+        return [name for name in known if name not in lacking and (metrics == "all" or METRICS[name].default)]
     for name in metrics:
         check_choice(name, name=f"a metric for {inputs.kind} data", choices=tuple(known))
         if name in lacking:
             message = f"the metric {name!r} needs {METRICS[name].needs}=, got None. Pass it or leave the metric out."
             raise ValueError(message)
     return metrics
+
+
+def _rows(metric: Metric, axes: Sequence[str] | None) -> Sequence[str]:
+    """Axes of the rows of one metric."""
+    if axes is None:
+        return metric.shown or metric.axes
+    return metric.axes if len(metric.axes) == 1 else [axis for axis in axes if axis in metric.axes]
 
 
 def _over_cells(metric: Metric, inputs: Inputs, scores: np.ndarray, *, seed: int) -> tuple[float, float]:

@@ -2,135 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.metrics import (
-    SVDRidge,
-    TrainingMean,
-    clr,
-    inverse_document_frequency,
-    log_normalize,
-    summarize,
-    tfidf,
-)
+from scmog.metrics import METRICS, summarize, variance_share
+from scmog.model._baselines import RIDGE, TRAINING_MEAN, Baselines
 from scmog.model._generation import generate_blocks
+from scmog.model._predictions import collect
 from scmog.model._query import Query
+from scmog.model._target_scale import ceiling_values, predicted_values, share_of, target_values, without
 from scmog.module import SCMOGModule
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ["direction", "model", "metric", "axis", "value", "ci_low", "ci_high", "n"]
-_MAX_RIDGE_CELLS = 50_000  # more cells do not move 50 components, but cost memory
-_SEED = 0
+OURS, CEILING = "scmog", "ceiling"
+_ALL_AXES: tuple[Literal["flat", "feature", "cell"], ...] = ("flat", "feature", "cell")
+_GRADED = ("auroc", "pearson", "auprc_normalized", "brier_skill", "spearman")  # the training mean is a floor of these
+_COLLAPSED = 0.1  # of the variance share of ridge
+_NO_VARIANCE = 1e-6
 
 
-def target_values(modality: str, counts: Any, median_total: float) -> Any:
-    """Measured counts on the scale on which predictions are scored.
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """What one direction is scored on; as in :meth:`scmog.model.SCMOG.evaluate`.
 
-    ATAC: 0/1. RNA: log1p of size-normalised counts (the paper's "log-scaled expression"). Protein: centred log-ratio.
-    """
-    if modality == "rna":
-        return log_normalize(counts, median_total)
-    if modality == "atac":
-        return counts > 0
-    return clr(counts)
-
-
-def predicted_values(modality: str, generated: np.ndarray) -> np.ndarray:
-    """Generated values on the same scale."""
-    return np.log1p(generated) if modality == "rna" else generated
-
-
-def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.ndarray:
-    """Predictions of the features that were measured; those of proteins are centred over them, as the truth is."""
-    if absent is None:
-        return values
-    values = values[:, ~absent]
-    return values - values.mean(axis=1, keepdims=True) if modality == "protein" else values
-
-
-def library_share(average: np.ndarray, missing: np.ndarray | None) -> float:
-    """Share of the average library, ``(n_features,)``, that the features that are not missing make up."""
-    return 1.0 if missing is None else float(average[~missing].sum() / average.sum())
-
-
-class Baselines:
-    """Training mean and ridge of one direction, fitted on the training cells and kept in the model file.
-
-    Parameters
+    Attributes
     ----------
-    source, target
-        Modalities of the direction.
-    median_total
-        Library size to which RNA is normalised, the model's.
+    metrics
+        Names, ``"all"`` or None.
+    resample
+        What the intervals are about.
+    labels
+        Cell types of the scored cells, ``(n_cells,)``.
+    features
+        Positions of the target's measured features that the pseudobulk correlation takes; None for all.
+    ceiling
+        Best possible predictions ``(n_cells, n_features)`` as the user gave them.
+    skill
+        Whether the table gets the column.
     """
 
-    def __init__(self, source: str, target: str, median_total: float) -> None:
-        self.source, self.target, self.median_total = source, target, median_total
-        self.idf = np.zeros(0)
-        self.mean, self.ridge = TrainingMean(), SVDRidge(seed=_SEED)
+    metrics: Sequence[str] | Literal["all"] | None
+    resample: Literal["scores", "cells"] = "scores"
+    labels: np.ndarray | None = None
+    features: np.ndarray | None = None
+    ceiling: Any = None
+    skill: bool = False
 
-    def _features(self, counts: Any, share: float = 1.0) -> Any:
-        if self.source == "rna":
-            return log_normalize(counts, self.median_total * share)
-        if self.source == "atac":
-            return tfidf(counts, self.idf)
-        return clr(counts)
 
-    def fit(self, source: Any, target: Any, train: np.ndarray, validation: np.ndarray) -> Baselines:
-        """Fit on the rows ``train`` of the raw counts; ridge tunes its penalty on the rows ``validation``."""
-        if len(train) > _MAX_RIDGE_CELLS:
-            train = np.sort(np.random.default_rng(_SEED).choice(train, _MAX_RIDGE_CELLS, replace=False))
-        if self.source == "atac":
-            self.idf = inverse_document_frequency(source[train])
-        x, y = self._features(source[train]), self._values(target[train])
-        self.mean.fit(x, y)
-        tuned = (self._features(source[validation]), self._values(target[validation])) if len(validation) else ()
-        self.ridge.fit(x, y, *tuned)
-        return self
+def kind_of(target: str) -> Literal["binary", "continuous"]:
+    """Which metrics a target has."""
+    return "binary" if MODALITIES[target].binary else "continuous"
 
-    def _values(self, counts: Any) -> Any:
-        values = target_values(self.target, counts, self.median_total)
-        return values.astype(np.float32)
 
-    def predict(self, source: Any, missing: np.ndarray | None = None, share: float = 1.0) -> dict[str, np.ndarray]:
-        """Predictions ``(n_cells, n_features)`` of each baseline for raw source counts.
-
-        Features that are ``missing``, boolean ``(n_source,)``, enter as average, as they do in the model; ``share`` is
-        that of the library size which the others make up in training.
-        """
-        if missing is None:
-            x = self._features(source)
-        else:
-            average = self.ridge.state()["source_mean"]
-            measured = self._features(source, share)
-            x = np.where(missing, average, measured.toarray() if sparse.issparse(measured) else measured)
-            if self.source == "protein":  # the centre is that of the measured proteins, not of the empty columns
-                x[:, ~missing] = clr(source[:, ~missing]) + average[~missing].mean()
-            x = x.astype(np.float32)
-        return {"training mean": self.mean.predict(x), "ridge": self.ridge.predict(x)}
-
-    def state(self) -> dict[str, Any]:
-        """Plain arrays from which :meth:`from_state` makes the same predictors."""
-        return {
-            "source": self.source,
-            "target": self.target,
-            "median_total": self.median_total,
-            "idf": self.idf,
-            "mean": self.mean.state(),
-            "ridge": self.ridge.state(),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Baselines:
-        """Fitted baselines from :meth:`state`."""
-        baselines = cls(state["source"], state["target"], state["median_total"])
-        baselines.idf = state["idf"]
-        baselines.mean, baselines.ridge = TrainingMean.from_state(state["mean"]), SVDRidge.from_state(state["ridge"])
-        return baselines
+def applicable(metrics: Sequence[str] | str | None, target: str) -> Sequence[str] | Literal["default", "all"]:
+    """The metrics that apply to a target, as :func:`scmog.metrics.summarize` takes them."""
+    if metrics is None:
+        return "default"
+    if metrics == "all":
+        return "all"
+    return [name for name in metrics if kind_of(target) in METRICS[name].kinds]
 
 
 def score_direction(
@@ -138,42 +78,141 @@ def score_direction(
     query: Query,
     direction: Direction,
     *,
-    baselines: dict[str, Any] | None,
+    baselines: Baselines | None,
+    shown: Sequence[str],
+    scoring: Scoring,
     batch_size: int,
 ) -> pd.DataFrame:
     """Score one direction on the cells of a query that has both of its modalities.
 
-    Holds the predictions of all cells in memory, ``(n_cells, n_features)`` for the model and each baseline.
+    One predictor at a time: memory is that of one matrix of predictions ``(n_cells, n_features)``, which lies in a file
+    where it is large.
 
     Parameters
     ----------
     baselines
-        State of the fitted baselines; None scores the model alone.
+        Fitted baselines; None scores the model alone.
+    shown
+        Names of those that the table has.
     """
     (source, target), name = direction, direction_name(direction)
-    blocks = generate_blocks(module, query, direction, score="probability", batch_size=batch_size)
-    predictions = {"scmog": predicted_values(target, np.concatenate(list(blocks)))}
+    absent, missing = query.absent(target), query.absent(source)  # what an alignment added has no truth
+    average = module.representation(target).average.cpu().numpy()
+    counts = query.counts(target)
+    truth = target_values(
+        target, counts if absent is None else counts[:, ~absent], module.median_total * share_of(average, absent)
+    )
+    n_cells = truth.shape[0]
+    predictors: dict[str, Callable[[], np.ndarray]] = {
+        OURS: partial(_generated, module, query, direction, n_cells=n_cells, batch_size=batch_size)
+    }
     if baselines is not None:
-        absent = query.absent(source)
-        share = library_share(module.representation(source).average.cpu().numpy(), absent)
-        predictions |= Baselines.from_state(baselines).predict(query.counts(source), absent, share)
-    absent = query.absent(target)  # what an alignment added has no truth
-    share = library_share(module.representation(target).average.cpu().numpy(), absent)
-    counts = query.counts(target) if absent is None else query.counts(target)[:, ~absent]
-    truth = target_values(target, counts, module.median_total * share)
-    return score_table(name, target, truth, {key: without(absent, target, x) for key, x in predictions.items()})
+        cells = baselines.look(
+            query.counts(source), missing=missing, target=counts, absent=absent, labels=scoring.labels
+        )
+        names = shown if scoring.ceiling is None else dict.fromkeys([TRAINING_MEAN, *shown])
+        predictors |= {key: partial(_predicted, baselines, key, cells, absent) for key in names}
+    if scoring.ceiling is not None:
+        best = checked_ceiling(scoring.ceiling, target, (n_cells, len(average)))
+        predictors[CEILING] = lambda: without(absent, target, ceiling_values(target, best, module.median_total))
+    reference = average if baselines is None else baselines.training_mean
+    table, shares = _scored(name, target, truth, predictors, scoring, without(absent, "atac", reference[None])[0])
+    _warn(name, target, table, shares)
+    if scoring.skill:
+        table["skill"] = _skill(table)
+    return table[table["model"].isin([OURS, *shown, CEILING])].reset_index(drop=True)
 
 
-def score_table(
+def _generated(module: SCMOGModule, query: Query, direction: Direction, *, n_cells: int, batch_size: int) -> np.ndarray:
+    target = direction[1]
+    blocks = generate_blocks(module, query, direction, score="probability", batch_size=batch_size)
+    values = (without(query.absent(target), target, predicted_values(target, block)) for block in blocks)
+    return collect(values, n_cells)
+
+
+def _predicted(baselines: Baselines, name: str, cells: Any, absent: np.ndarray | None) -> np.ndarray:
+    n_cells, target = len(cells.depth), baselines.target
+    if name == TRAINING_MEAN:  # one row is enough
+        row = without(absent, target, baselines.training_mean[None])
+        return np.broadcast_to(row, (n_cells, row.shape[1]))
+    return collect((without(absent, target, block) for block in baselines.predict(name, cells)), n_cells)
+
+
+def checked_ceiling(best: Any, target: str, shape: tuple[int, int]) -> np.ndarray:
+    """The ceiling as a dense matrix of the right shape."""
+    values: np.ndarray = best.toarray() if sparse.issparse(best) else np.asarray(best)
+    if values.shape != shape:
+        message = (
+            f"ceiling[{target!r}] must have one row per scored cell and one column per feature of the model, {shape}, "
+            f"got {values.shape}. Take the rows of the scored cells, in their order."
+        )
+        raise ValueError(message)
+    return values
+
+
+def _scored(
     direction: str,
     target: str,
     truth: Any,
-    predictions: dict[str, np.ndarray],
-) -> pd.DataFrame:
-    """Score each prediction of one direction; rows as documented in :meth:`scmog.model.SCMOG.evaluate`."""
-    kind = "binary" if MODALITIES[target].binary else "continuous"
-    tables = [
-        summarize(truth, values, kind=kind).assign(direction=direction, model=name)  # type: ignore[arg-type]
-        for name, values in predictions.items()
-    ]
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    predictors: dict[str, Callable[[], np.ndarray]],
+    scoring: Scoring,
+    reference: np.ndarray,
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Scores of each predictor, the main metric's first, and the variance shares of the model and of ridge."""
+    kind, tables, shares = kind_of(target), [], {}
+    for name, predict in predictors.items():
+        prediction = predict()
+        table = summarize(
+            truth,
+            prediction,
+            kind=kind,
+            axes=_ALL_AXES if scoring.metrics == "all" else None,
+            metrics=applicable(scoring.metrics, target),
+            reference=reference if kind == "binary" else None,
+            groups=scoring.labels,
+            features=scoring.features,
+            resample=scoring.resample,
+        )
+        if name in (OURS, RIDGE):
+            shares[name] = variance_share(prediction)
+        del prediction  # before the next one is made
+        tables.append(table.assign(direction=direction, model=name, row=range(len(table))))
+    scores = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
+    return scores[COLUMNS], shares
+
+
+def _warn(direction: str, target: str, table: pd.DataFrame, shares: dict[str, float]) -> None:
+    """Log what a user should know before using the predictions."""
+    ours, ridge = shares[OURS], shares.get(RIDGE, 0.0)
+    if ours < max(_COLLAPSED * ridge, _NO_VARIANCE):
+        logger.warning(
+            "%s: the predictions have collapsed: only %.2g of their variance lies between cells%s, so all cells get "
+            "nearly the same profile. Do not use them to compare cells; train anew, longer or with another preset.",
+            direction,
+            ours,
+            f" (ridge: {ridge:.2g})" if RIDGE in shares else "",
+        )
+    main = next(name for name, metric in METRICS.items() if kind_of(target) in metric.kinds)
+    rows = table[(table["metric"] == main) & (table["axis"] == "feature")].set_index("model")["value"]
+    if {OURS, RIDGE} <= set(rows.index) and rows[OURS] <= rows[RIDGE]:
+        logger.warning(
+            "%s: scmog does not beat ridge regression on these cells: %s per %s %.3f, ridge %.3f.",
+            direction,
+            main,
+            MODALITIES[target].features.removesuffix("s"),
+            rows[OURS],
+            rows[RIDGE],
+        )
+
+
+def _skill(table: pd.DataFrame) -> pd.Series:
+    """Share of the way from the training mean to the ceiling; NaN where there is no ceiling or no such way."""
+    if CEILING not in set(table["model"]):
+        return pd.Series(np.nan, index=table.index)
+    keys = pd.MultiIndex.from_frame(table[["metric", "axis"]])
+    floor, top = (
+        table[table["model"] == name].set_index(["metric", "axis"])["value"].reindex(keys).to_numpy()
+        for name in (TRAINING_MEAN, CEILING)
+    )
+    meaningful = table["metric"].isin(_GRADED) & (top > floor)
+    return ((table["value"] - floor) / (top - floor)).where(meaningful)

@@ -20,9 +20,10 @@ from scvi.dataloaders import DataSplitter
 
 from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.data import PartialMuDataManager, Split, split_at_random, split_by_key
+from scmog.model._baselines import Baselines, TrainingCells, some_cells
 from scmog.model._density import density_cut
-from scmog.model._evaluation import Baselines
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
+from scmog.model._source_space import SourceSpace
 from scmog.module import SCMOGModule
 
 logger = logging.getLogger(__name__)
@@ -217,9 +218,13 @@ def fit_baselines(
     manager: PartialMuDataManager, directions: Iterable[Direction], split: Split, median_total: float
 ) -> dict[str, dict[str, Any]]:
     """Fit the baselines of each direction on the training cells; their states by direction name."""
+    train, validation = some_cells(split.train), np.sort(split.validation)
+    spaces: dict[str, SourceSpace] = {}
     states = {}
     for source, target in directions:
         x, y = (manager.get_from_registry(MODALITIES[modality].registry_key) for modality in (source, target))
-        baselines = Baselines(source, target, median_total).fit(x, y, np.sort(split.train), np.sort(split.validation))
-        states[direction_name((source, target))] = baselines.state()
+        if source not in spaces:  # its decomposition takes most of the time
+            spaces[source] = SourceSpace(source, median_total).fit(x[train])
+        parts = [TrainingCells(source=x[cells], target=y[cells]) for cells in (train, validation) if len(cells)]
+        states[direction_name((source, target))] = Baselines(spaces[source], target).fit(*parts).state()
     return states

@@ -1,0 +1,98 @@
+"""Where the baselines look at a cell: principal components of its source, and its depth."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from scmog.metrics import PrincipalComponents, clr, inverse_document_frequency, log_normalize, tfidf, with_log_depth
+from scmog.model._predictions import row_blocks
+from scmog.model._target_scale import measured_depth, share_of
+
+_SEED = 0
+_MAX_COMPENSATION = 10.0  # that of the model: beyond it the noise of few features is what grows
+
+
+class SourceSpace:
+    """Principal components of a source, fitted on the training cells.
+
+    Of log-normalised RNA, of TF-IDF for ATAC and of centred log-ratios for protein, each with the log depth of the cell
+    as one more feature: normalising takes it out, and simple predictors of peaks are better with it.
+
+    Parameters
+    ----------
+    source
+        Modality.
+    median_total
+        Library size to which RNA is normalised, the model's.
+    """
+
+    def __init__(self, source: str, median_total: float) -> None:
+        self.source, self.median_total = source, median_total
+        self.idf = np.zeros(0)
+        self.average = np.zeros(0)
+        self.components = PrincipalComponents(seed=_SEED)
+
+    def fit(self, counts: Any) -> Self:
+        """Fit on the raw counts ``(n_cells, n_source)`` of the training cells."""
+        counted = counts > 0 if self.source == "atac" else counts
+        self.average = np.asarray(counted.mean(axis=0), dtype=np.float64).ravel()
+        if self.source == "atac":
+            self.idf = inverse_document_frequency(counts)
+        self.components.fit(self._features(counts, None))
+        return self
+
+    def depth(self, counts: Any, missing: np.ndarray | None = None) -> np.ndarray:
+        """Depth ``(n_cells,)`` that cells have, or would have if no feature were missing."""
+        return measured_depth(self.source, counts) / share_of(self.average, missing)
+
+    def transform(self, counts: Any, missing: np.ndarray | None = None) -> np.ndarray:
+        """Components ``(n_cells, k)`` of cells with raw ``counts``, in which features may be ``missing``."""
+        projection = self.components if missing is None else self._compensated(missing)
+        scores = [projection.transform(self._features(counts[rows], missing)) for rows in row_blocks(*counts.shape[:2])]
+        z = np.concatenate(scores)
+        return z if z.shape[1] else np.zeros((len(z), 1), dtype=np.float32)  # a source without information
+
+    def _features(self, counts: Any, missing: np.ndarray | None) -> Any:
+        share = share_of(self.average, missing)
+        if self.source == "rna":
+            features = log_normalize(counts, self.median_total * share)
+        elif self.source == "atac":
+            features = tfidf(counts, self.idf * share)
+        elif missing is None:
+            features = clr(counts)
+        else:  # the centre is that of the present proteins, not of the empty columns
+            present = ~missing
+            average = self.components.state()["source_mean"][:-1]
+            features = np.tile(average, (counts.shape[0], 1))
+            features[:, present] = clr(counts[:, present]) + average[present].mean()
+        return with_log_depth(features, self.depth(counts, missing))
+
+    def _compensated(self, missing: np.ndarray) -> PrincipalComponents:
+        """Components for cells in which features are ``missing``.
+
+        The model scales up what the present features say, so it would be unfair to let ridge go without. Missing
+        features are at their mean, so they add nothing to a component; the deviations of the others are divided by the
+        share of its squared loadings that they hold, which keeps the size of its scores. The depth is never missing.
+        """
+        state = self.components.state()
+        loadings = state["components"][:, :-1]
+        squares = np.square(loadings)
+        present = squares[:, ~missing].sum(axis=1)
+        factors = np.minimum(squares.sum(axis=1) / np.maximum(present, 1e-12), _MAX_COMPENSATION)
+        loadings *= factors[:, None] * ~missing
+        return PrincipalComponents.from_state(state)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays from which :meth:`from_state` makes the same space."""
+        plain = {name: getattr(self, name) for name in ("source", "median_total", "idf", "average")}
+        return {**plain, "components": self.components.state()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Fitted space from :meth:`state`."""
+        space = cls(state["source"], state["median_total"])
+        space.idf, space.average = state["idf"], state["average"]
+        space.components = PrincipalComponents.from_state(state["components"])
+        return space

@@ -1,0 +1,55 @@
+"""The scale on which predictions are scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scmog.metrics import clr, log_normalize
+
+
+def target_values(modality: str, counts: Any, median_total: float) -> Any:
+    """Measured counts on the scale on which predictions are scored.
+
+    ATAC: 0/1. RNA: log1p of size-normalised counts (the paper's "log-scaled expression"). Protein: centred log-ratio.
+    """
+    if modality == "rna":
+        return log_normalize(counts, median_total)
+    if modality == "atac":
+        return counts > 0
+    return clr(counts)
+
+
+def predicted_values(modality: str, generated: np.ndarray) -> np.ndarray:
+    """Generated values on the same scale."""
+    return np.log1p(generated) if modality == "rna" else generated
+
+
+def ceiling_values(modality: str, best: Any, median_total: float) -> np.ndarray:
+    """The best possible predictions on the same scale.
+
+    Means of RNA may be those at the depth of each cell: what is generated, and scored, has the library size of the
+    median cell.
+    """
+    return log_normalize(best, median_total) if modality == "rna" else np.asarray(best)
+
+
+def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.ndarray:
+    """Predictions of the features that were measured; those of proteins are centred over them, as the truth is."""
+    if absent is None:
+        return values
+    values = values[:, ~absent]
+    return values - values.mean(axis=1, keepdims=True) if modality == "protein" else values
+
+
+def measured_depth(modality: str, counts: Any) -> np.ndarray:
+    """Depth of each cell in a modality, ``(n_cells,)``: its open peaks, or its total counts."""
+    return np.asarray((counts > 0 if modality == "atac" else counts).sum(axis=1), dtype=np.float64).ravel()
+
+
+def share_of(average: np.ndarray, missing: np.ndarray | None) -> float:
+    """Share of the average cell, ``(n_features,)``, that the features that are not missing make up; 1 if it is 0."""
+    total = average.sum()
+    present = total if missing is None else average[~missing].sum()
+    return float(present / total) if present > 0 else 1.0
