@@ -6,6 +6,7 @@ import pytest
 from scipy import sparse, stats
 
 from scmog.metrics import (
+    METRICS,
     auprc,
     auroc,
     brier_skill,
@@ -159,6 +160,37 @@ def test_metrics_without_their_inputs_are_left_out_of_all():
     assert list(zip(table["metric"], table["axis"], strict=True)) == [("rmse", "cell"), ("cmd", "feature")]
 
 
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_default_metrics_on_their_own_axes(kind):
+    data = _full(kind)
+    reference = data["truth"].mean(axis=0)
+    table = summarize(**data, reference=reference, metrics="default", axes=None)
+    main = "auroc" if kind == "binary" else "pearson"
+    shown = [(main, "flat"), (main, "feature"), (main, "cell")]
+    if kind == "binary":
+        shown += [("auprc_normalized", "feature"), ("brier_skill", "flat")]
+        shown += [("calibration_slope", "flat"), ("calibration_error", "flat")]
+    else:
+        shown += [("spearman", "feature"), ("rmse", "flat")]
+    assert list(zip(table["metric"], table["axis"], strict=True)) == [
+        *shown,
+        ("pseudobulk_lfc", "group"),
+        ("variance_share", "flat"),
+    ]
+    everything = summarize(**data, reference=reference, metrics="all", axes=("flat", "feature", "cell"))
+    both = table.merge(everything, on=["metric", "axis"], suffixes=("", "_all"))
+    assert len(both) == len(table)
+    pd.testing.assert_series_equal(both["value"], both["value_all"], check_names=False)
+    fewer = summarize(data["truth"], data["prediction"], kind=kind, metrics="default", axes=None)
+    assert not {"pseudobulk_lfc", "brier_skill", "cmd"} & set(fewer["metric"])
+
+
+def test_the_table_of_metrics():
+    for kind, main in (("binary", "auroc"), ("continuous", "pearson")):
+        assert next(name for name, metric in METRICS.items() if kind in metric.kinds) == main
+    assert all(set(metric.shown) <= set(metric.axes) for metric in METRICS.values())
+
+
 def test_too_small_groups_give_a_row_without_a_value():
     table = summarize(**(_full("binary") | {"groups": np.arange(120)}), metrics=["pseudobulk_lfc"])
     assert table["value"].isna().all()
@@ -201,7 +233,7 @@ def test_intervals_over_cells_by_definition():
         pytest.param({"axes": ("peaks",)}, "axis must be one of", id="axis"),
         pytest.param({"n_bootstrap": -1}, "n_bootstrap", id="bootstrap"),
         pytest.param({"resample": "genes"}, "resample must be one of", id="resample"),
-        pytest.param({"metrics": "auroc"}, "metrics must be one of 'all'", id="one-name"),
+        pytest.param({"metrics": "auroc"}, "metrics must be one of 'all', 'default'", id="one-name"),
         pytest.param({"metrics": ["pearson"]}, "a metric for binary data must be one of 'auroc'", id="other-kind"),
         pytest.param({"metrics": ["brier_skill"]}, "'brier_skill' needs reference=", id="no-reference"),
         pytest.param({"metrics": ["pseudobulk_lfc"]}, "'pseudobulk_lfc' needs groups=", id="no-groups"),
