@@ -1,0 +1,98 @@
+"""The result tables: failures, and the page that is made of the scores."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pandas as pd
+from cases import CASES
+from method_table import METHODS
+from scores import LOWER_IS_BETTER, METRICS
+
+_TRUTH = {
+    "binary": "open or closed",
+    "log1p": "log1p of size-normalised counts",
+    "clr": "centred log-ratio",
+    "log1p_counts": "log1p of counts",
+}
+_KEYS = ["case", "method", "seed"]
+_AXES = {"feature": "per feature", "flat": "flattened", "cell": "per cell"}
+
+
+def write_failure(table: Path, row: dict) -> None:
+    """Keep the error of a run beside the scores; only its last one."""
+    path = table.with_name("failures.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:  # runs beside each other write here
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = pd.read_csv(path) if path.stat().st_size else pd.DataFrame(columns=list(row))
+        rows = pd.concat([before, pd.DataFrame([row])], ignore_index=True)
+        rows.drop_duplicates(_KEYS, keep="last").to_csv(path, index=False)
+
+
+def report(table: Path) -> str:
+    """Markdown, one table per case: methods in rows, mean and standard deviation over seeds, best in bold."""
+    if not table.exists():
+        return "No results yet.\n"
+    scores = pd.read_csv(table)
+    failures = _failures(table, scores)
+    lines = [
+        "Mean over seeds, ± standard deviation where there are several; the best of each column in bold, ceilings apart.",
+        "Time in seconds and peak memory in GB are of training and prediction with one thread, on a busy machine.",
+    ]
+    for name, case in CASES.items():
+        part = scores[scores["case"] == name]
+        if part.empty and name not in set(failures["case"]):
+            continue
+        lines += ["", f"**{name}** (truth: {_TRUTH[case.truth]})", ""]
+        if not part.empty:
+            lines += _table(part, METRICS["binary" if case.truth == "binary" else "continuous"])
+        for row in failures[failures["case"] == name].itertuples():
+            lines += ["", f"{row.method}, seed {row.seed}, failed: `{row.error}`"]
+    return "\n".join(lines) + "\n"
+
+
+def _failures(table: Path, scores: pd.DataFrame) -> pd.DataFrame:
+    """Failed runs that have not succeeded since."""
+    path = table.with_name("failures.csv")
+    if not path.exists():
+        return pd.DataFrame(columns=[*_KEYS, "error"])
+    failures = pd.read_csv(path)
+    done = pd.MultiIndex.from_frame(scores[_KEYS])
+    return failures[~pd.MultiIndex.from_frame(failures[_KEYS]).isin(done)]
+
+
+def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
+    columns = [(metric, axis) for metric, (_, axes) in metrics.items() for axis in axes]
+    columns = [column for column in columns if (part[["metric", "axis"]] == column).all(axis=1).any()]
+    rows = [name for name in METHODS if name in set(part["method"])]
+    values = part.pivot_table(index="method", columns=["metric", "axis"], values="value", aggfunc=["mean", "std"])
+    once = part.drop_duplicates(_KEYS).groupby("method")
+    lines = [
+        "| | seeds | " + " | ".join(f"{metric} {_AXES.get(axis, axis)}" for metric, axis in columns) + " | s | GB |",
+        "|---" * (len(columns) + 4) + "|",
+    ]
+    contestants = [name for name in rows if not METHODS[name].is_bound]
+    best = {column: _best(values["mean"][column].reindex(contestants), column[0]) for column in columns}
+    for name in rows:
+        cells = [_cell(values, name, column, name in best[column]) for column in columns]
+        runs = once.get_group(name)
+        cost = [f"{runs['seconds'].mean():,.0f}", f"{runs['peak_mb'].max() / 1024:.1f}"]
+        lines.append("| " + " | ".join([name, str(len(runs)), *cells, *cost]) + " |")
+    return lines
+
+
+def _best(means: pd.Series, metric: str) -> set[str]:
+    """Methods whose mean is the best to the digits that are shown."""
+    shown = means.round(4).dropna()
+    return set(shown.index[shown == (shown.min() if metric in LOWER_IS_BETTER else shown.max())])
+
+
+def _cell(values: pd.DataFrame, name: str, column: tuple[str, str], is_best: bool) -> str:
+    mean = values["mean"][column].get(name)
+    if mean is None or pd.isna(mean):
+        return ""
+    text = f"**{mean:.4f}**" if is_best else f"{mean:.4f}"
+    deviation = values["std"][column].get(name) if "std" in values else None
+    return text if deviation is None or pd.isna(deviation) else f"{text} ± {deviation:.4f}"

@@ -1,0 +1,71 @@
+"""Scores of one prediction: same cells, same features, same scale of the truth for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from prepared import Prepared
+from scales import on_truth_scale, target_values
+
+from scmog.metrics import auroc, pearson
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a metric may look at.
+
+    Attributes
+    ----------
+    truth, values
+        Measured and predicted values of the test cells on the scale of the truth, ``(n_test, n_features)``.
+    case
+        Cells and features, and the target of training cells.
+    scale
+        Scale on which the method predicted: ``"probability"`` for calibrated ones.
+    """
+
+    truth: Any
+    values: np.ndarray
+    case: Prepared
+    scale: str
+
+
+Metric = tuple[Callable[[Scored, str], Any], tuple[str, ...]]
+
+# name: function of what is scored and the axis, axes; add a metric by a line, and to LOWER_IS_BETTER if it is
+METRICS: dict[str, dict[str, Metric]] = {
+    "binary": {
+        "auroc": (lambda x, axis: auroc(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
+    },
+    "continuous": {
+        "pearson": (lambda x, axis: pearson(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
+    },
+}
+LOWER_IS_BETTER: frozenset[str] = frozenset()
+
+
+def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
+    """Rows ``metric, axis, value, n`` of a prediction on the test cells of the case in ``folder``.
+
+    Per feature and per cell, the value is the mean over those that have a score and ``n`` is their number: peaks with
+    fewer than 5 open test cells, and genes that are constant there, have none. A constant prediction scores .5 or 0.
+    """
+    case = Prepared(folder)
+    counts = sp.csr_matrix(sp.load_npz(folder / "hidden" / "target.npz"))
+    truth = target_values(case.truth, counts, case.median_total)
+    values = on_truth_scale(np.load(prediction), scale, case.truth, case.median_total)
+    scored = Scored(truth, values, case, scale)
+    rows = []
+    for name, (function, axes) in METRICS["binary" if case.truth == "binary" else "continuous"].items():
+        for axis in axes:
+            scores = np.atleast_1d(function(scored, axis))
+            kept = scores[~np.isnan(scores)]
+            value = float(kept.mean()) if kept.size else float("nan")
+            n = values.size if axis == "flat" else kept.size
+            rows.append({"metric": name, "axis": axis, "value": round(value, 6), "n": n})
+    return rows
