@@ -1,9 +1,9 @@
 """The cases: which data, which split, which direction. Each is written once to plain files, see prepared.py.
 
-``type`` splits hold out one cell type, ``batch`` and ``donor`` one batch; a tenth of the other cells validates, drawn at
-random. ``laboratory`` trains on PBMC 10k (10x) and asks for the cells of another laboratory, on the genes and proteins
-that both have. ``simulated`` data look like 10x data, in three batches, and their true means and probabilities are
-known. ``published`` is REAP-seq s5 -> s4 once more, on the 44 proteins and the scale of the published predictions.
+``type`` splits hold out one cell type, ``batch`` and ``donor`` one batch; a tenth of the other cells, drawn at random,
+validates. ``laboratory`` trains on PBMC 10k (10x) and asks for the cells of another laboratory, on the genes and
+proteins that both have. ``simulated`` data look like 10x data, in three batches, and their true means and probabilities
+are known. ``published`` is REAP-seq s5 -> s4 once more, on the 44 proteins and the scale of published predictions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The methods: which file of ``methods/`` with which options, in which environment, on which cases, with which seeds."""
+"""The methods: which file of ``methods/``, with which options and seeds, in which environment, on which cases."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ _PUBLISHED = {
 }
 
 METHODS = {
-    "oracle": Method(
-        file="oracle_method", where=lambda case: case.data == "simulated", seeds=(0,), is_bound=True
-    ),
+    "oracle": Method(file="oracle_method", where=lambda case: case.data == "simulated", seeds=(0,), is_bound=True),
     "training mean": _baseline("TrainingMean"),
     "ridge": _baseline("SVDRidge"),
     "MultiVI": Method(file="multivi", where=_atac_and_rna, seeds_large=(0,)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
 from scipy.stats import nbinom
 
 _LEFT_OUT = 1e-6  # probability beyond the largest count that is summed
@@ -31,12 +30,10 @@ def expected_log1p(mean: np.ndarray, dispersion: np.ndarray, factor: np.ndarray)
 
     ``mean`` is ``(n_cells, n_features)``, ``dispersion`` ``(n_features,)``, ``factor`` ``(n_cells, 1)``.
     """
-    size = 1 / np.broadcast_to(dispersion, mean.shape)
-    success = size / (size + mean)
-    largest = int(nbinom.ppf(1 - _LEFT_OUT, size, success).max())
-    start, log_failure = size * np.log(success) - gammaln(size), np.log1p(-success)
     expected = np.zeros(mean.shape)
-    for count in range(1, largest + 1):
-        probability = np.exp(start + gammaln(size + count) - gammaln(count + 1.0) + count * log_failure)
-        expected += probability * np.log1p(count * factor)
+    for feature, spread in enumerate(dispersion):
+        size = 1 / spread
+        success = size / (size + mean[:, feature, None])  # (n_cells, 1)
+        counts = np.arange(1, int(nbinom.ppf(1 - _LEFT_OUT, size, success).max()) + 1)
+        expected[:, feature] = (nbinom.pmf(counts, size, success) * np.log1p(counts * factor)).sum(axis=1)
     return expected

@@ -43,7 +43,7 @@ class Prepared:
     """
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        self.folder = Path(folder).resolve()
         facts = json.loads((self.folder / "case.json").read_text())
         self.name, self.source, self.target = facts["name"], facts["source"], facts["target"]
         self.truth, self.median_total = facts["truth"], float(facts["median_total"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from cases import CASES
 from method_table import METHODS
-from scores import LOWER_IS_BETTER, METRICS
+from scores import BEST, METRICS
 
 _TRUTH = {
     "binary": "open or closed",
@@ -38,8 +38,8 @@ def report(table: Path) -> str:
     scores = pd.read_csv(table)
     failures = _failures(table, scores)
     lines = [
-        "Mean over seeds, ± standard deviation where there are several; the best of each column in bold, ceilings apart.",
-        "Time in seconds and peak memory in GB are of training and prediction with one thread, on a busy machine.",
+        "Mean over seeds, ± standard deviation where there are several; best of each column in bold, ceilings apart.",
+        "Seconds of processor time and peak memory in GB are of training and prediction with one thread.",
     ]
     for name, case in CASES.items():
         part = scores[scores["case"] == name]
@@ -78,7 +78,7 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
     for name in rows:
         cells = [_cell(values, name, column, name in best[column]) for column in columns]
         runs = once.get_group(name)
-        cost = [f"{runs['seconds'].mean():,.0f}", f"{runs['peak_mb'].max() / 1024:.1f}"]
+        cost = [f"{runs['cpu_seconds'].mean():,.0f}", f"{runs['peak_mb'].max() / 1024:.1f}"]
         lines.append("| " + " | ".join([name, str(len(runs)), *cells, *cost]) + " |")
     return lines
 
@@ -86,7 +86,8 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
 def _best(means: pd.Series, metric: str) -> set[str]:
     """Methods whose mean is the best to the digits that are shown."""
     shown = means.round(4).dropna()
-    return set(shown.index[shown == (shown.min() if metric in LOWER_IS_BETTER else shown.max())])
+    distance = (shown - BEST[metric]).abs().round(4) if metric in BEST else -shown
+    return set(shown.index[distance == distance.min()])
 
 
 def _cell(values: pd.DataFrame, name: str, column: tuple[str, str], is_best: bool) -> str:

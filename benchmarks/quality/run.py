@@ -6,14 +6,15 @@
     python benchmarks/quality/run.py --report                   # only writes results/scores.md from the table
 
 A run is a case (cases.py), a method (method_table.py) and a seed. The method trains in a process of its own with one
-thread, in its own environment where pins clash (environments.py), and never sees the target of test cells (prepared.py);
-this process scores what it wrote (scores.py). Its rows go to ``results/scores.csv``; what failed, with its error, to
-``results/failures.csv``, and is tried again next time.
+thread, in its own environment where pins clash (environments.py), and never sees the target of test cells
+(prepared.py); another process scores what it wrote (scores.py). Scores go to ``results/scores.csv``; what failed, with
+its error, to ``results/failures.csv``, and is tried again next time.
 
 Cases, predictions and environments are kept in ``SCMOG_BENCHMARK_CACHE`` (``~/.cache/scmog-benchmarks``), some
-gigabytes. A prediction that is there is scored without a new run: remove ``results/scores.csv`` to score all again after
-a change of the metrics, ``predictions/<case>/<method>-<seed>.*`` in the cache to run a method again.
-``SCMOG_BENCHMARK_QUICK=1`` trains for two epochs and keeps predictions and results in the cache, apart from the others.
+gigabytes. A prediction that is there is scored without a new run: remove ``results/scores.csv`` to score all again
+after a change of the metrics, ``predictions/<case>/<method>-<seed>.*`` in the cache to run a method again.
+``SCMOG_BENCHMARK_QUICK=1`` trains for two epochs, to see whether all works; its predictions and results stay in the
+cache, apart from the others.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def run_one(case: str, method: str, seed: int) -> list[dict]:
             write_failure(TABLE, {**run, "error": str(error)})
             raise
     facts = json.loads(prediction.with_suffix(".json").read_text())
-    cost = {"seconds": facts["seconds"], "peak_mb": facts["peak_mb"]}
+    cost = {key: facts[key] for key in ("seconds", "cpu_seconds", "peak_mb")}
     return [{**run, **row, **cost} for row in score(folder, prediction, facts["scale"])]
 
 
@@ -82,8 +83,9 @@ def _predict(folder: Path, name: str, seed: int, prediction: Path) -> None:
         log = prediction.with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(child.stdout + child.stderr)
-        last = child.stderr.strip().splitlines()[-1:] or [f"no message, exit status {child.returncode}"]
-        raise RuntimeError(last[0])
+        if child.returncode < 0:
+            raise RuntimeError(f"ended by signal {-child.returncode}")  # 9: often for want of memory
+        raise RuntimeError(child.stderr.strip().splitlines()[-1])
 
 
 if __name__ == "__main__":

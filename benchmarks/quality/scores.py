@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scales import on_truth_scale, target_values
 from scmog.metrics import auroc, pearson
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scored:
     """What a metric may look at.
 
@@ -25,19 +26,32 @@ class Scored:
         Measured and predicted values of the test cells on the scale of the truth, ``(n_test, n_features)``.
     case
         Cells and features, and the target of training cells.
-    scale
-        Scale on which the method predicted: ``"probability"`` for calibrated ones.
     """
 
     truth: Any
     values: np.ndarray
     case: Prepared
-    scale: str
+
+    @cached_property
+    def training(self) -> Any:
+        """Measured values of the training cells on the same scale, ``(n_train, n_features)``."""
+        counts = self.case.target_counts(self.case.cells("train"))
+        return target_values(self.case.truth, counts, self.case.median_total)
+
+    @cached_property
+    def training_mean(self) -> np.ndarray:
+        """Their mean, ``(n_features,)``: for 0/1, how often a peak is open."""
+        return np.asarray(self.training.mean(axis=0)).ravel()
+
+    def groups(self, part: str) -> np.ndarray:
+        """Cell type of the training or test cells, None where it is not known."""
+        types = self.case.obs["cell_type"].to_numpy()[self.case.cells(part)]
+        return np.where(types == "", None, types)
 
 
 Metric = tuple[Callable[[Scored, str], Any], tuple[str, ...]]
 
-# name: function of what is scored and the axis, axes; add a metric by a line, and to LOWER_IS_BETTER if it is
+# name: function of what is scored and the axis, axes; where more is not better, the best value goes to BEST
 METRICS: dict[str, dict[str, Metric]] = {
     "binary": {
         "auroc": (lambda x, axis: auroc(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
@@ -46,7 +60,7 @@ METRICS: dict[str, dict[str, Metric]] = {
         "pearson": (lambda x, axis: pearson(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
     },
 }
-LOWER_IS_BETTER: frozenset[str] = frozenset()
+BEST: dict[str, float] = {}
 
 
 def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
@@ -59,13 +73,13 @@ def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
     counts = sp.csr_matrix(sp.load_npz(folder / "hidden" / "target.npz"))
     truth = target_values(case.truth, counts, case.median_total)
     values = on_truth_scale(np.load(prediction), scale, case.truth, case.median_total)
-    scored = Scored(truth, values, case, scale)
+    scored = Scored(truth, values, case)
     rows = []
     for name, (function, axes) in METRICS["binary" if case.truth == "binary" else "continuous"].items():
         for axis in axes:
             scores = np.atleast_1d(function(scored, axis))
             kept = scores[~np.isnan(scores)]
-            value = float(kept.mean()) if kept.size else float("nan")
-            n = values.size if axis == "flat" else kept.size
-            rows.append({"metric": name, "axis": axis, "value": round(value, 6), "n": n})
+            if kept.size:
+                n = values.size if axis == "flat" else kept.size
+                rows.append({"metric": name, "axis": axis, "value": round(float(kept.mean()), 6), "n": n})
     return rows

@@ -21,7 +21,7 @@ def predict(case, seed, quick):
         torch.Tensor.cuda = lambda self, *_, **__: self  # it calls cuda() without asking
     train_model.DataLoader = _loader  # it has four reading processes beside the one that is measured
     data_processing.TFIDF = partial(_finite_tfidf, data_processing.TFIDF)  # one empty cell makes all values NaN
-    counts, medians = _counts(case, seed), {}
+    counts = _counts(case, seed)
     adatas = {
         name: AnnData(csr_matrix(x), pd.DataFrame(index=case.obs.index), pd.DataFrame(index=case.names[name]))
         for name, x in counts.items()
@@ -38,7 +38,7 @@ def predict(case, seed, quick):
     butterfly.construct_model(chrom_list=[int((chromosomes == name).sum()) for name in np.unique(chromosomes)])
     epochs = ("R2R_pretrain_epoch", "A2A_pretrain_epoch", "translator_epoch")
     with tempfile.TemporaryDirectory() as folder:
-        butterfly.train_model(output_path=folder, seed=seed, **({name: 2 for name in epochs} if quick else {}))
+        butterfly.train_model(output_path=folder, seed=seed, **(dict.fromkeys(epochs, 2) if quick else {}))
     predicted = _translate(butterfly, case.source, parts[1])
     if case.target == "rna":  # log1p of counts brought to the median size of all cells
         totals = np.asarray(counts["rna"].sum(axis=1)).ravel()

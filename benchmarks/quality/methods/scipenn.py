@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 
 import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
-from scipy.sparse import csr_matrix
 from sciPENN.sciPENN_API import sciPENN_API
+from scipy.sparse import csr_matrix
 
 
 def predict(case, seed, quick):
@@ -24,7 +25,9 @@ def predict(case, seed, quick):
         [genes], [proteins], query, min_cells=0, min_genes=0, val_split=len(case.cells("validation")) / len(fitted)
     )
     with tempfile.TemporaryDirectory() as folder:
-        api.train(weights_dir=folder, load=False, **({"n_epochs": 2} if quick else {}))
+        os.chdir(folder)  # an absolute path of weights_dir sends it into an endless loop
+        api.train(weights_dir="weights", load=False, **({"n_epochs": 2} if quick else {}))
+        os.chdir(case.folder)
     predicted = api.predict()
     assert list(predicted.var_names) == list(proteins.var_names)
     # it predicts z-scores of log-normalised proteins; back to the logarithms, with what it scaled by
