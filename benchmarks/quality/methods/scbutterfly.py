@@ -43,7 +43,8 @@ def predict(case, seed, quick):
     if case.target == "rna":  # log1p of counts brought to the median size of all cells
         totals = np.asarray(counts["rna"].sum(axis=1)).ravel()
         return np.expm1(predicted) / np.median(totals[totals > 0]) * case.median_total, "normalised"
-    return np.clip(predicted[:, np.argsort(order)] * _probability_per_value(counts["atac"]), 0, 1), "probability"
+    # not cut at 1, which would tie what differs
+    return predicted[:, np.argsort(order)] * _probability_per_value(counts["atac"]), "probability"
 
 
 def _loader(dataset, num_workers=0, **options):
