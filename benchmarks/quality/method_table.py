@@ -92,9 +92,9 @@ METHODS = {
     "totalVI": Method(file="totalvi", where=_to_protein, seeds_large=(0,)),
     "sciPENN": Method(file="scipenn", environment="scipenn", where=_to_protein),
     **{f"{name} (published)": _layer(layer) for name, layer in _PUBLISHED.items()},
-    "scmog, authors": Method(file="scmog_method", options={"preset": "authors"}, seeds_large=(0,)),
-    "scmog, paper": Method(file="scmog_method", options={"preset": "paper"}, seeds_large=(0,)),
-    "scmog, no pre-training": Method(file="scmog_method", options={"pretrain": False}),
+    "scmog (authors)": Method(file="scmog_method", options={"preset": "authors"}, seeds_large=(0,)),
+    "scmog (paper)": Method(file="scmog_method", options={"preset": "paper"}, seeds_large=(0,)),
+    "scmog (no pre-training)": Method(file="scmog_method", options={"pretrain": False}),
     "scmog": Method(file="scmog_method"),
     "scmog + mean": Method(file="scmog_method", options={"add_mean": True}, where=_published),
 }

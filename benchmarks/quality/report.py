@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from cases import CASES
 from method_table import METHODS
-from scores import BEST, METRICS
+from scores import BEST, metrics_of
 
 _TRUTH = {
     "binary": "open or closed",
@@ -47,7 +47,7 @@ def report(table: Path) -> str:
             continue
         lines += ["", f"**{name}** (truth: {_TRUTH[case.truth]})", ""]
         if not part.empty:
-            lines += _table(part, METRICS["binary" if case.truth == "binary" else "continuous"])
+            lines += _table(part, metrics_of(case.truth))
         for row in failures[failures["case"] == name].itertuples():
             lines += ["", f"{row.method}, seed {row.seed}, failed: `{row.error}`"]
     return "\n".join(lines) + "\n"
@@ -67,16 +67,16 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
     columns = [(metric, axis) for metric, (_, axes) in metrics.items() for axis in axes]
     columns = [column for column in columns if (part[["metric", "axis"]] == column).all(axis=1).any()]
     rows = [name for name in METHODS if name in set(part["method"])]
-    values = part.pivot_table(index="method", columns=["metric", "axis"], values="value", aggfunc=["mean", "std"])
+    values = part.groupby(["metric", "axis", "method"])["value"].agg(["mean", "std"])
     once = part.drop_duplicates(_KEYS).groupby("method")
     lines = [
         "| | seeds | " + " | ".join(f"{metric} {_AXES.get(axis, axis)}" for metric, axis in columns) + " | s | GB |",
         "|---" * (len(columns) + 4) + "|",
     ]
     contestants = [name for name in rows if not METHODS[name].is_bound]
-    best = {column: _best(values["mean"][column].reindex(contestants), column[0]) for column in columns}
+    best = {column: _best(values.loc[column, "mean"].reindex(contestants), column[0]) for column in columns}
     for name in rows:
-        cells = [_cell(values, name, column, name in best[column]) for column in columns]
+        cells = [_cell(values.loc[column], name, name in best[column]) for column in columns]
         runs = once.get_group(name)
         cost = [f"{runs['cpu_seconds'].mean():,.0f}", f"{runs['peak_mb'].max() / 1024:.1f}"]
         lines.append("| " + " | ".join([name, str(len(runs)), *cells, *cost]) + " |")
@@ -90,10 +90,9 @@ def _best(means: pd.Series, metric: str) -> set[str]:
     return set(shown.index[distance == distance.min()])
 
 
-def _cell(values: pd.DataFrame, name: str, column: tuple[str, str], is_best: bool) -> str:
-    mean = values["mean"][column].get(name)
-    if mean is None or pd.isna(mean):
+def _cell(values: pd.DataFrame, name: str, is_best: bool) -> str:
+    if name not in values.index:
         return ""
+    mean, deviation = values.loc[name, ["mean", "std"]]
     text = f"**{mean:.4f}**" if is_best else f"{mean:.4f}"
-    deviation = values["std"][column].get(name) if "std" in values else None
-    return text if deviation is None or pd.isna(deviation) else f"{text} ± {deviation:.4f}"
+    return text if pd.isna(deviation) else f"{text} ± {deviation:.4f}"

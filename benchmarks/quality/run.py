@@ -85,7 +85,8 @@ def _predict(folder: Path, name: str, seed: int, prediction: Path) -> None:
         log.write_text(child.stdout + child.stderr)
         if child.returncode < 0:
             raise RuntimeError(f"ended by signal {-child.returncode}")  # 9: often for want of memory
-        raise RuntimeError(child.stderr.strip().splitlines()[-1])
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(last.replace(str(CACHE), "<cache>"))
 
 
 if __name__ == "__main__":

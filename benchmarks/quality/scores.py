@@ -61,6 +61,18 @@ METRICS: dict[str, dict[str, Metric]] = {
     },
 }
 BEST: dict[str, float] = {}
+_SCALELESS = ("pearson", "spearman")
+
+
+def metrics_of(truth: str) -> dict[str, Metric]:
+    """Metrics of a scale of the truth; each of the published predictions has a scale of its own, hence no others."""
+    if truth == "log1p_counts":
+        return {
+            name: (function, ("feature",))
+            for name, (function, _) in METRICS["continuous"].items()
+            if name in _SCALELESS
+        }
+    return METRICS["binary" if truth == "binary" else "continuous"]
 
 
 def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
@@ -75,7 +87,7 @@ def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
     values = on_truth_scale(np.load(prediction), scale, case.truth, case.median_total)
     scored = Scored(truth, values, case)
     rows = []
-    for name, (function, axes) in METRICS["binary" if case.truth == "binary" else "continuous"].items():
+    for name, (function, axes) in metrics_of(case.truth).items():
         for axis in axes:
             scores = np.atleast_1d(function(scored, axis))
             kept = scores[~np.isnan(scores)]

@@ -11,6 +11,7 @@ import torch
 from anndata import AnnData
 from scButterfly import data_processing, train_model
 from scButterfly.butterfly import Butterfly
+from scButterfly.model_utlis import setup_seed
 from scipy.sparse import csr_matrix
 from torch.utils.data import DataLoader
 
@@ -30,6 +31,7 @@ def predict(case, seed, quick):
     order = np.argsort(chromosomes, kind="stable")  # it has one encoder per chromosome, of neighbouring columns
     adatas["atac"] = adatas["atac"][:, order].copy()
     butterfly = Butterfly()
+    setup_seed(seed)  # it has just set its own
     parts = [list(map(int, case.cells(part))) for part in ("train", "test", "validation")]
     butterfly.load_data(adatas["rna"], adatas["atac"], *parts)
     butterfly.data_preprocessing(use_hvg=False, filter_features=False)
