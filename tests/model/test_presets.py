@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 from scmog.model import SCMOG
 from scmog.model._presets import PRESETS, find_preset
+from scmog.train import PlanConfig
 
 
 def test_the_paper_s_settings():
@@ -51,7 +53,7 @@ def test_the_paper_s_networks_are_built(paired):
         ("rna_to_protein", [(256, 40), (64, 256), (16, 64)], [(64, 16), (6, 64)]),
     ):
         translator = model.module.translator(name)
-        for part, shapes in ((translator.encoder, encoder), (translator.decoder, decoder)):
+        for part, shapes in ((translator.member().encoder, encoder), (translator.decoder, decoder)):
             layers = [tuple(m.weight.shape) for m in part.modules() if isinstance(m, torch.nn.Linear)]
             assert layers == shapes, name
     bias = model.module.translator("rna_to_atac").decoder.logit.bias
@@ -79,6 +81,13 @@ def test_small_data_get_as_many_steps():
     paper = find_preset("paper")
     assert paper.schedule(10) == paper.schedule(10**6) == (500, paper.plan)
     assert paper.plan.max_epochs_by_target == {"rna": 60, "protein": 120}
+
+
+def test_a_learning_rate_that_is_given_holds_for_all_targets():
+    preset = replace(find_preset("default"), plan=PlanConfig(lr=0.1, lr_by_target={"protein": 0.2}))
+    assert preset.schedule(100)[1].lr_by_target == {"protein": 0.2}
+    assert preset.schedule(100, plan_kwargs={"lr": 0.3})[1].lr_by_target == {}
+    assert preset.schedule(100, plan_kwargs={"lr": 0.3, "lr_by_target": {"rna": 1.0}})[1].lr_by_target == {"rna": 1.0}
 
 
 def test_unknown_name():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.special import expit, logit
 
 _ATAC = {"source": "rna", "target": "atac"}
 
@@ -28,14 +29,17 @@ def test_none_returns_all_scores_dense(scores, trained):
 
 
 @pytest.mark.parametrize("preset", ["default", "paper", "authors"])
-def test_probability_is_the_closed_form_of_the_raw_score(paired, make_model, preset):
+def test_probability_is_the_closed_form_of_the_raw_score_recalibrated(paired, make_model, preset):
     model = make_model(paired, directions=[("rna", "atac")], preset=preset)
+    line = model.module.translator("rna_to_atac").recalibration
     w1, w0, g = {"default": (0.5, 0.5, 1.0), "paper": (0.93, 0.07, 2.0), "authors": (0.07, 0.93, 2.0)}[preset]
     p = model.get_generated(paired, threshold=None, score="raw").X.astype(np.float64)
     q = model.get_generated(paired, threshold=None).X
     a = (1 - p) ** g / p - g * (1 - p) ** (g - 1) * np.log(p)
     b = p**g / (1 - p) - g * p ** (g - 1) * np.log(1 - p)
-    np.testing.assert_allclose(q, w0 * b / (w1 * a + w0 * b), rtol=1e-3, atol=1e-6)
+    closed_form = w0 * b / (w1 * a + w0 * b)
+    expected = expit(line.slope.item() * logit(closed_form) + line.intercept.item())
+    np.testing.assert_allclose(q, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])

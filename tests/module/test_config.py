@@ -31,8 +31,9 @@ def test_decoders_mirror_their_encoders_unless_told_otherwise() -> None:
     assert narrow.n_hidden_decoder("atac") == (32, 48)  # from the latent space outwards, as given
     assert narrow.n_hidden("atac") == (512, 64)
     assert narrow.n_hidden_decoder("rna") == (64, 256)
-    with pytest.raises(ValueError, match=r"n_hidden_atac_decoder must hold at least one positive width, got \(\)"):
-        ModuleConfig(n_hidden_atac_decoder=())
+    assert ModuleConfig(n_hidden_protein_decoder=[]).n_hidden_decoder("protein") == ()
+    with pytest.raises(ValueError, match=r"n_hidden_atac_decoder must hold only positive widths, got \(8, 0\)"):
+        ModuleConfig(n_hidden_atac_decoder=(8, 0))
     with pytest.raises(TypeError):
         ModuleConfig(n_hidden_rna=None)
 

@@ -64,8 +64,9 @@ def test_any_pair_of_modalities(direction: tuple[str, str], n_batch: int) -> Non
     assert list(module.representations) == [source, target]
     tensors = {k: v for k, v in batch(n_batch).items() if k in (key(source), key(target), REGISTRY_KEYS.BATCH_KEY)}
     inference, generative, output = module(tensors)
-    assert inference["z"][name].shape == (N_CELLS, 3)
-    assert all(p.shape == (N_CELLS, SIZES[target]) for p in generative["parameters"][name])
+    assert inference["z"][name].shape == (1, N_CELLS, 3)
+    (parameters,) = generative["parameters"][name]
+    assert all(p.shape == (N_CELLS, SIZES[target]) for p in parameters)
     output.loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
     assert module.measured(name, tensors).shape == module.generated(name, tensors).shape == (N_CELLS, SIZES[target])
@@ -75,8 +76,8 @@ def test_any_pair_of_modalities(direction: tuple[str, str], n_batch: int) -> Non
 
 def test_log_depth_has_one_input_more() -> None:
     module = fitted_module(("rna", "atac"), ("rna", "protein"), rna_input="log_depth", rna_input_for_protein="log")
-    assert module.translator("rna_to_atac").encoder.hidden[0].in_features == SIZES["rna"] + 1
-    assert module.translator("rna_to_protein").encoder.hidden[0].in_features == SIZES["rna"]
+    assert module.translator("rna_to_atac").member().encoder.hidden[0].in_features == SIZES["rna"] + 1
+    assert module.translator("rna_to_protein").member().encoder.hidden[0].in_features == SIZES["rna"]
     module(batch())[2].loss.backward()
 
 
@@ -107,7 +108,7 @@ def test_missing_features_reach_the_encoder_as_average() -> None:
     missing = torch.arange(SIZES["rna"]) % 3 == 0
     z = module.inference({"rna": torch.where(missing, 0, counts)}, missing=missing)["z"]["rna_to_atac"]
     x = module.representation("rna").encoder_input(torch.where(missing, 0, counts), "zscore", missing)
-    torch.testing.assert_close(z, module.translator("rna_to_atac").encoder(x))
+    torch.testing.assert_close(z, module.translator("rna_to_atac").encode(x))
     assert not torch.allclose(z, module.inference({"rna": counts})["z"]["rna_to_atac"])
 
 
@@ -117,7 +118,7 @@ def test_loss_is_the_sum_of_the_directions_losses_by_hand() -> None:
     tensors = batch()
     _, generative, output = module(tensors)
     assert isinstance(output, LossOutput)
-    parameters = {name: [p.detach().double().numpy() for p in ps] for name, ps in generative["parameters"].items()}
+    parameters = {name: [p.detach().double().numpy() for p in ps] for name, [ps] in generative["parameters"].items()}
 
     p, y = special.expit(parameters["rna_to_atac"][0]), tensors[key("atac")].numpy() > 0
     p_t, alpha_t = np.where(y, p, 1 - p), np.where(y, 0.93, 0.07)
@@ -144,6 +145,18 @@ def test_loss_is_the_sum_of_the_directions_losses_by_hand() -> None:
     assert output.loss.item() == pytest.approx(sum(per_cell.mean() for per_cell in expected.values()), rel=1e-5)
 
 
+def test_likelihood_of_raw_counts_by_hand() -> None:
+    module = fitted_module(("atac", "rna"), rna_likelihood="raw")
+    tensors = batch()
+    _, generative, output = module(tensors)
+    [(mean, dispersion)] = generative["parameters"]["atac_to_rna"]
+    counts = tensors[key("rna")].double().numpy()
+    totals = counts.sum(axis=1, keepdims=True)
+    mu, theta = mean.detach().double().numpy() * totals / np.median(totals), dispersion.detach().double().numpy()
+    expected = -stats.nbinom.logpmf(counts, theta, theta / (theta + mu)).mean(axis=1)
+    np.testing.assert_allclose(output.reconstruction_loss["atac_to_rna"].detach().numpy(), expected, rtol=1e-4)
+
+
 def test_measured_and_generated_are_in_the_same_representation() -> None:
     module = fitted_module(*PAPER_DIRECTIONS).eval()
     tensors = batch()
@@ -155,7 +168,7 @@ def test_measured_and_generated_are_in_the_same_representation() -> None:
     torch.testing.assert_close(module.measured("rna_to_protein", tensors), logs - logs.mean(dim=1, keepdim=True))
 
     _, generative, _ = module(tensors)
-    parameters = generative["parameters"]
+    parameters = {name: of_member for name, [of_member] in generative["parameters"].items()}
     torch.testing.assert_close(module.generated("rna_to_atac", tensors), torch.sigmoid(parameters["rna_to_atac"][0]))
     torch.testing.assert_close(module.generated("atac_to_rna", tensors), parameters["atac_to_rna"][0])
     torch.testing.assert_close(module.generated("rna_to_protein", tensors), parameters["rna_to_protein"][0])
@@ -253,9 +266,9 @@ def test_start_at_average(output_bias: str) -> None:
     module.start_at_average()
     moved = {name for name, value in module.named_parameters() if not torch.equal(value, before[name])}
     heads = {
-        "translators.rna_to_atac.decoder.logit.bias",
-        "translators.atac_to_rna.decoder.log_mean.bias",
-        "translators.rna_to_protein.decoder.mean.bias",
+        "translators.rna_to_atac.members.0.decoder.logit.bias",
+        "translators.atac_to_rna.members.0.decoder.log_mean.bias",
+        "translators.rna_to_protein.members.0.decoder.mean.bias",
     }
     assert moved == (heads if output_bias == "average" else set())
     if output_bias == "average":

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy import optimize, special
+from sklearn.linear_model import LogisticRegression
 
-from scmog.nn import calibrated_logit, focal_minimiser_logit
+from scmog.nn import LogitRecalibration, calibrated_logit, focal_minimiser_logit
 
 SETTINGS = [
     pytest.param(0.93, 0.07, 2.0, id="paper"),
@@ -91,3 +92,65 @@ def test_round_trip(w1: float, w0: float, gamma: float) -> None:
 def test_equal_weights_keep_one_half() -> None:
     logit = calibrated_logit(torch.zeros(1), weight_open=0.3, weight_closed=0.3, gamma=2.0)
     assert logit.item() == pytest.approx(0, abs=1e-6)
+
+
+def drawn(slope: float, intercept: float, *, n: int = 40_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of rare events, and events whose true logit is a line of them."""
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-3.0, 1.5, size=n)
+    return logit, rng.random(n) < special.expit(slope * logit + intercept)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.6, -0.4), (2.5, 1.0), (0.05, -3.0)])
+def test_recalibration_is_logistic_regression(slope: float, intercept: float) -> None:
+    logit, event = drawn(slope, intercept)
+    recalibration = LogitRecalibration()
+    assert recalibration.fit(torch.as_tensor(logit), torch.as_tensor(event))
+    expected = LogisticRegression(C=np.inf, tol=1e-10).fit(logit[:, None], event)
+    assert recalibration.slope.item() == pytest.approx(expected.coef_.item(), abs=1e-2)
+    assert recalibration.intercept.item() == pytest.approx(expected.intercept_.item(), abs=2e-2)
+    # the mean probability is the observed frequency: what the intercept is for
+    probability = torch.sigmoid(recalibration(torch.as_tensor(logit, dtype=torch.float32)))
+    assert probability.mean().item() == pytest.approx(event.mean(), rel=5e-3)
+
+
+def test_recalibration_starts_as_the_identity_and_resets() -> None:
+    recalibration, logit = LogitRecalibration(), torch.linspace(-30, 30, 7)
+    torch.testing.assert_close(recalibration(logit), logit)
+    recalibration.fit(*map(torch.as_tensor, drawn(0.5, 0.0)))
+    assert not torch.allclose(recalibration(logit), logit)
+    recalibration.reset()
+    torch.testing.assert_close(recalibration(logit), logit)
+
+
+def test_scores_that_point_the_wrong_way_are_left_alone() -> None:
+    logit, event = drawn(-1.0, -5.0)
+    recalibration = LogitRecalibration()
+    assert not recalibration.fit(torch.as_tensor(logit), torch.as_tensor(event))
+    assert (recalibration.slope.item(), recalibration.intercept.item()) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("logit", "event"),
+    [
+        pytest.param([-2.0] * 50, [0.0] * 50, id="constant score, no event"),
+        pytest.param([-2.0] * 50, [0.0, 1.0] * 25, id="constant score"),
+        pytest.param([-40.0, 40.0] * 20, [0.0, 1.0] * 20, id="separable"),
+        pytest.param([1e6, -1e6, 0.0], [1.0, 0.0, 1.0], id="huge logits"),
+    ],
+)
+def test_recalibration_stays_finite(logit: list[float], event: list[float]) -> None:
+    recalibration = LogitRecalibration()
+    recalibration.fit(torch.tensor(logit), torch.tensor(event))
+    assert recalibration.slope.item() > 0
+    assert np.isfinite([recalibration.slope.item(), recalibration.intercept.item()]).all()
+
+
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    logit, event = map(torch.as_tensor, drawn(0.7, 0.3, n=5000))
+    whole, parts = LogitRecalibration(), LogitRecalibration()
+    whole.fit(logit.reshape(50, 100), event.reshape(50, 100))
+    monkeypatch.setattr("scmog.nn._calibration._NEWTON_BLOCK", 777)
+    parts.fit(logit, event)
+    torch.testing.assert_close(parts.slope, whole.slope)
+    torch.testing.assert_close(parts.intercept, whole.intercept)

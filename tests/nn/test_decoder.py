@@ -212,3 +212,33 @@ def test_start_at_moves_output_biases_only(decoder: type[Decoder]) -> None:
     moved = {name for name, value in module.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {f"{HEADS[decoder][0]}.bias"}
     assert getattr(module, HEADS[decoder][0]).bias.requires_grad
+
+
+def test_shared_offset_moves_all_logits_of_a_cell_alike() -> None:
+    decoder = BernoulliDecoder(9, shared_offset=True, n_latent=3, n_hidden=(5,)).eval()
+    z = torch.randn(4, 3)
+    (start,) = decoder(z)  # the offset starts at zero
+    torch.testing.assert_close(start, decoder.logit(decoder.trunk(z, None)))
+    torch.nn.init.ones_(decoder.offset.weight)
+    moved = decoder(z)[0] - start
+    torch.testing.assert_close(moved, decoder.trunk(z, None).sum(dim=1, keepdim=True).expand(4, 9))
+    decoder.loss(decoder(z), torch.ones(4, 9)).sum().backward()
+    assert decoder.offset.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("decoder", ALL)
+@pytest.mark.parametrize("n_batch", [0, 2])
+def test_no_hidden_layer(decoder: type[Decoder], n_batch: int) -> None:
+    made = decoder(9, n_latent=3, n_hidden=(), n_batch=n_batch)
+    assert made.n_trunk == 3 + n_batch
+    z, batch = torch.randn(4, 3), torch.eye(2)[[0, 1, 1, 0]] if n_batch else None
+    torch.testing.assert_close(made.trunk(z, batch), z if batch is None else torch.cat([z, batch], dim=1))
+    assert all(p.shape == (4, 9) for p in made(z, batch))
+
+
+def test_dispersion_of_a_gene_is_the_same_in_all_cells() -> None:
+    decoder = NegativeBinomialDecoder(9, dispersion="gene", n_latent=3, n_hidden=(5,))
+    mean, dispersion = decoder(torch.randn(4, 3))
+    torch.testing.assert_close(dispersion, torch.full((4, 9), math.log(2) + 1e-4))  # softplus of 0, and the bound
+    decoder.loss((mean, dispersion), torch.ones(4, 9)).sum().backward()
+    assert decoder.raw_gene_dispersion.grad.abs().min() > 0

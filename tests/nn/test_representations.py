@@ -19,6 +19,7 @@ from scmog.nn import (
     CountRepresentation,
     ProportionRepresentation,
     Representation,
+    compensate,
 )
 
 N_CELLS, N_FEATURES = 90, 12
@@ -151,7 +152,11 @@ def test_an_average_cell_keeps_its_size_factor_and_depth_when_genes_go_missing()
     torch.testing.assert_close(rna.size_factors(query, missing), rna.size_factors(cell))
     for style in ("counts", "log", "zscore", "log_depth"):
         whole, partial = rna.encoder_input(cell, style), rna.encoder_input(query, style, missing)
-        torch.testing.assert_close(partial[:, :N_FEATURES][:, present], whole[:, :N_FEATURES][:, present])
+        centre = rna.average[present] if style == "counts" else 0
+        ratio = (partial[:, :N_FEATURES][:, present] - centre) / (whole[:, :N_FEATURES][:, present] - centre)
+        ratio = ratio[:, rna.log_sd[present] > 0]
+        torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-3, atol=1e-3)  # one factor for all
+        assert ratio[0, 0] > 1
         torch.testing.assert_close(partial[:, N_FEATURES:], whole[:, N_FEATURES:])
 
 
@@ -166,6 +171,39 @@ def test_binary_and_centred() -> None:
     np.testing.assert_allclose(
         atac.encoder_input(torch.as_tensor(x), "centred").numpy(), is_open - is_open.mean(axis=0), atol=1e-6
     )
+
+
+def test_number_of_open_peaks_as_an_input() -> None:
+    x = counts()
+    atac = fitted(BinaryRepresentation)
+    assert atac.n_input("centred_depth") == N_FEATURES + 1
+    inputs = atac.encoder_input(torch.as_tensor(x), "centred_depth").numpy()
+    np.testing.assert_array_equal(inputs[:, :-1], atac.encoder_input(torch.as_tensor(x), "centred").numpy())
+    n_open = (x > 0).sum(axis=1)
+    expected = np.where(n_open > 0, stats.zscore(np.log1p(n_open), ddof=1), 0)
+    np.testing.assert_allclose(inputs[:, -1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_number_of_open_peaks_is_that_of_a_whole_cell_where_peaks_are_missing() -> None:
+    x = counts()
+    atac = fitted(BinaryRepresentation)
+    present, missing = present_and_missing()
+    frequency = (x > 0).mean(axis=0)
+    n_open = (x[:, present] > 0).sum(axis=1) * frequency.sum() / frequency[present].sum()
+    logs = np.log1p((x > 0).sum(axis=1))
+    expected = np.where(n_open > 0, (np.log1p(n_open) - logs.mean()) / logs.std(ddof=1), 0)
+    query = torch.where(missing, 0, torch.as_tensor(x))
+    np.testing.assert_allclose(
+        atac.encoder_input(query, "centred_depth", missing)[:, -1].numpy(), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_target_times_the_exposure_is_what_was_counted() -> None:
+    x = torch.as_tensor(counts())
+    rna = fitted(CountRepresentation)
+    torch.testing.assert_close(rna.target(x) * rna.exposure(x), x)
+    assert rna.exposure(x)[ZERO_CELL] == 0
+    assert fitted(BinaryRepresentation).exposure(x) is fitted(ProportionRepresentation).exposure(x) is None
 
 
 # ---------------------------------------------------------------------- protein
@@ -200,13 +238,46 @@ def test_present_proteins_keep_their_values_when_others_go_missing() -> None:
         )
 
 
+# ---------------------------------------------------------------------- missing features
+def test_what_is_present_makes_up_for_what_is_missing() -> None:
+    deviation = torch.tensor([[1.0, -2.0, 3.0, 0.0]])
+    missing = torch.tensor([False, True, False, True])
+    variance = torch.tensor([3.0, 4.0, 1.0, 0.0])  # half of it is present
+    expected = torch.tensor([[2.0, 0.0, 6.0, 0.0]])
+    torch.testing.assert_close(compensate(deviation, missing, variance), expected)
+    assert compensate(deviation, None, variance) is deviation
+    # nothing is scaled for a feature that says nothing
+    torch.testing.assert_close(compensate(deviation, variance == 0, variance), deviation)
+
+
+def test_compensation_has_a_limit() -> None:
+    deviation, variance = torch.ones(1, 1000), torch.ones(1000)
+    present = torch.arange(1000) < 5
+    assert compensate(deviation, ~present, variance).max() == 10
+    constant = torch.zeros(1000)
+    assert compensate(deviation, ~present, constant).isfinite().all()
+
+
+def test_the_sum_of_the_inputs_keeps_its_size_on_average() -> None:
+    """As with dropout: over random sets of missing features the weighted sum of the inputs is the whole one."""
+    rng = np.random.default_rng(0)
+    deviation, weight = torch.as_tensor(rng.normal(size=(1, 400))), torch.as_tensor(rng.normal(size=400))
+    variance = torch.ones(400, dtype=torch.float64)
+    sums = [
+        (compensate(deviation, torch.as_tensor(rng.permutation(400) < 160), variance) @ weight).item()
+        for _ in range(4000)
+    ]
+    standard_error = np.std(sums) / np.sqrt(len(sums))
+    assert np.mean(sums) == pytest.approx((deviation @ weight).item(), abs=4 * standard_error)
+
+
 # ---------------------------------------------------------------------- all of them
 @pytest.mark.parametrize(("cls", "style"), STYLES)
 def test_missing_features_enter_as_average(cls: type[Representation], style: str) -> None:
     representation, x = fitted(cls), torch.as_tensor(counts())
     _, missing = present_and_missing()
     inputs = representation.encoder_input(torch.where(missing, 0, x), style, missing)[:, :N_FEATURES]
-    is_zero_average = style in ("log", "zscore", "log_depth", "centred")
+    is_zero_average = style in ("log", "zscore", "log_depth", "centred", "centred_depth")
     expected = torch.zeros(N_FEATURES) if is_zero_average else representation.average
     torch.testing.assert_close(inputs[:, missing], expected[missing].expand(N_CELLS, 3))
     assert inputs.isfinite().all()

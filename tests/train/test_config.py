@@ -48,6 +48,8 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
         pytest.param({"gradient_clip_norm": -1.0}, id="clip-norm-negative-would-turn-the-gradient-round"),
         pytest.param({"gradient_clip_norm": 0.0}, id="clip-norm-0-would-train-nothing"),
         pytest.param({"max_epochs_by_target": {"RNA": 5}}, id="unknown-target"),
+        pytest.param({"lr_by_target": {"RNA": 0.1}}, id="rate-of-an-unknown-target"),
+        pytest.param({"lr_by_target": {"rna": 0.0}}, id="rate-0"),
         pytest.param({"max_epochs_by_target": {"rna": -5}}, id="negative-epochs"),
     ],
 )

@@ -16,6 +16,7 @@ from scmog.module import ModuleConfig, SCMOGModule
 from scmog.train import PlanConfig, SCMOGTrainingPlan, critic_step, generator_step
 from scmog.train._training_plan import one_cycle
 
+NOT_TRAINED = ("open_cut", "recalibration.slope", "recalibration.intercept")  # fitted after training
 SIZES = {"rna": 8, "atac": 12, "protein": 4}
 DIRECTIONS = [("rna", "atac"), ("rna", "protein")]
 NAMES = ["rna_to_atac", "rna_to_protein"]
@@ -77,7 +78,7 @@ class Plain:
             nn.Linear(widths[1], 1),
         ).double()  # fmt: skip
         for plain, ours in ((self.generator, self.ours), (self.critic, self.our_critic)):
-            values = [value for key, value in ours.state_dict().items() if key != "open_cut"]
+            values = [value for key, value in ours.state_dict().items() if key not in NOT_TRAINED]
             plain.load_state_dict(dict(zip(plain.state_dict(), copy.deepcopy(values), strict=True)))
         rna = module.representation("rna")
         self.median, self.mean, self.sd = rna.median_total, rna.log_mean, rna.log_sd
@@ -131,7 +132,7 @@ class Plain:
     def assert_same(self, *, critic: bool = True) -> None:
         compared = [(self.generator, self.ours)] + ([(self.critic, self.our_critic)] if critic else [])
         for plain, ours in compared:
-            values = [value for key, value in ours.state_dict().items() if key != "open_cut"]
+            values = [value for key, value in ours.state_dict().items() if key not in NOT_TRAINED]
             for (name, expected), value in zip(plain.state_dict().items(), values, strict=True):
                 torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
 
@@ -282,6 +283,15 @@ def test_optimisers(options: dict[str, Any], kind: type) -> None:
     ids = {id(p) for group in critics.param_groups for p in group["params"]}
     assert ids == {id(p) for p in plan.critics.parameters()}
     assert not ids & {id(p) for p in module.parameters()}
+
+
+def test_rates_by_target() -> None:
+    module = fitted_module()
+    config = PlanConfig(lr=0.1, lr_by_target={"protein": 0.4})
+    (optimizer,) = SCMOGTrainingPlan(module, config=config).configure_optimizers()
+    rates = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    for name, parameter in module.named_parameters():
+        assert rates[id(parameter)] == (0.4 if "rna_to_protein" in name else 0.1), name
 
 
 def test_a_batch_of_one_cell_is_passed_over() -> None:

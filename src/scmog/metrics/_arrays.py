@@ -79,11 +79,52 @@ def check_same_shape(first: Any, second: Any, *, names: tuple[str, str]) -> None
         raise ValueError(message)
 
 
+def check_binary(truth: Any, score: Any, *, name: str = "score", finite: bool = False) -> tuple[Any, np.ndarray]:
+    """Return truth and dense scores of one shape; a sparse truth as boolean CSR that stores the positives only."""
+    truth = check_matrix(truth, name="truth")
+    score = check_dense(score, name=name, finite=finite)
+    check_same_shape(truth, score, names=("truth", name))
+    if sparse.issparse(truth):
+        truth = without_stored_zeros(sparse.csr_array((truth.data > 0, truth.indices, truth.indptr), shape=truth.shape))
+    return truth, score
+
+
+def check_values(truth: Any, prediction: Any) -> tuple[Any, np.ndarray]:
+    """Return finite truth, dense or CSR, and finite dense predictions of one shape."""
+    truth = check_finite(truth, name="truth")
+    prediction = check_dense(prediction, name="prediction", finite=True)
+    check_same_shape(truth, prediction, names=("truth", "prediction"))
+    return truth, prediction
+
+
 def check_choice(value: str, *, name: str, choices: tuple[str, ...]) -> None:
     """Refuse a string that is not among `choices`."""
     if value not in choices:
         message = f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}."
         raise ValueError(message)
+
+
+def check_min_positives(min_positives: int) -> None:
+    """Refuse a smallest number of positives below 1."""
+    if min_positives < 1:
+        message = f"min_positives must be at least 1, got {min_positives}."
+        raise ValueError(message)
+
+
+def without_stored_zeros(matrix: Any) -> Any:
+    """Return a sparse matrix that stores no zeros: the same one, or a copy."""
+    if matrix.data.all():
+        return matrix
+    # `eliminate_zeros` works in place on arrays that may still be the caller's.
+    matrix = matrix.copy()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def pair_blocks(truth: Any, prediction: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield blocks of cells of both matrices as dense arrays, each in its own type."""
+    for rows in blocks(*prediction.shape):
+        yield dense_rows(truth, rows), prediction[rows]
 
 
 def dense_rows(matrix: Any, rows: slice) -> np.ndarray:
@@ -102,3 +143,8 @@ def column_means(matrix: Any) -> np.ndarray:
 def as_floating(matrix: Any) -> Any:
     """Return `matrix` with a floating-point type that holds its values (float32 for 0/1 and small integers)."""
     return matrix.astype(np.result_type(matrix.dtype, np.float32), copy=False)
+
+
+def clipped(probability: np.ndarray) -> np.ndarray:
+    """Probabilities as new float64 values from 0 to 1."""
+    return np.clip(probability.astype(np.float64), 0.0, 1.0)

@@ -83,12 +83,13 @@ def generate_modality(
 
 @torch.inference_mode()
 def encode(module: SCMOGModule, query: Query, direction: Direction, *, batch_size: int) -> np.ndarray:
-    """Latent representation of the cells of a query, ``(n_cells, n_latent)``."""
+    """Latent representation of the cells of a query, ``(n_cells, n_latent)``; of several members that of the first."""
     module.eval()
     source, name = direction[0], direction_name(direction)
     missing = query.missing(module.device)
     latents = []
     for tensors in query.batches(batch_size):
         counts = {source: tensors[MODALITIES[source].registry_key]}
-        latents.append(module.inference(counts=counts, directions=[name], missing=missing)["z"][name].cpu().numpy())
+        latent = module.inference(counts=counts, directions=[name], missing=missing)["z"][name]
+        latents.append(latent[0].cpu().numpy())
     return np.concatenate(latents)

@@ -49,6 +49,8 @@ class Preset:
             changes["max_epochs_by_target"] = {target: round(n * scale) for target, n in by_target.items()}
         else:  # the user's number holds for all targets
             changes["max_epochs_by_target"] = {}
+        if "lr" in (plan_kwargs or {}):  # so does a learning rate
+            changes["lr_by_target"] = {}
         return max_epochs, replace_checked(self.plan, {**changes, **(plan_kwargs or {})}, argument="plan_kwargs")
 
 
@@ -79,13 +81,20 @@ AUTHORS = Preset(
 # What measured best so far; docs/user_guide/method.md has what each setting is worth.
 DEFAULT = Preset(
     module=ModuleConfig(
-        n_hidden_atac_decoder=(64, 128),
+        n_latent=64,
+        n_members=3,
+        n_hidden_rna=(512, 128),
+        n_hidden_rna_decoder=(128,),
+        n_hidden_atac_decoder=(128,),
+        n_hidden_protein_decoder=(),
         n_hidden_critic=(256, 64, 16),
         rna_input="log_depth",
-        rna_input_for_protein="log",
-        atac_input="centred",
-        dropout_rate=0.3,
-        input_dropout_rate=0.3,
+        atac_input="centred_depth",
+        rna_likelihood="raw",
+        dispersion="gene",
+        shared_offset=True,
+        dropout_rate=0.4,
+        input_dropout_rate=0.4,
         focal_weight_open=0.5,
         focal_weight_closed=0.5,
         focal_gamma=1.0,
@@ -100,7 +109,8 @@ DEFAULT = Preset(
         patience=10,
         lr_pretrain=2e-5,
         patience_pretrain=None,
-        max_epochs_by_target={"atac": 14, "rna": 30},
+        lr_by_target={"protein": 1e-2},
+        max_epochs_by_target={"atac": 14, "rna": 24},
     ),
     n_epochs_pretrain=1,
     max_epochs=40,

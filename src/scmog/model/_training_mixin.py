@@ -20,6 +20,7 @@ from scmog.model._training_set import (
     fit_baselines,
     fit_inputs,
     fit_open_cuts,
+    fit_recalibration,
     kept_on_failure,
     make_splitter,
     resolve_seed,
@@ -156,6 +157,7 @@ class TrainingMixin(RegisteredModel):
                 **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
             )()
             self.cells_hash_ = self._cells_hash()
+            fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
             fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
             self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from scmog.module import SCMOGModule
 logger = logging.getLogger(__name__)
 
 DEFAULT_SEED = 0
+_RECALIBRATION_ENTRIES = 1 << 25
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
@@ -168,6 +170,34 @@ def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.nda
             logger.warning(
                 "%d batch(es) have no training cell: their cells are treated as of the average batch.",
                 int((shares == 0).sum()),
+            )
+
+
+def fit_recalibration(
+    module: SCMOGModule, manager: PartialMuDataManager, validation: np.ndarray, batch_size: int
+) -> None:
+    """Fit, for each on/off target, what the closed form leaves of calibration on the validation cells, in place.
+
+    Two numbers are fitted, so of many cells or features a part is enough; without validation cells there are none.
+    """
+    module.eval()
+    for name, (source, target) in module.directions.items():
+        if not MODALITIES[target].binary:
+            continue
+        recalibration = module.translator(name).recalibration
+        recalibration.reset()
+        n_cells = max(2, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
+        cells = np.sort(validation)[:: max(1, math.ceil(len(validation) / n_cells))]
+        if not len(cells):
+            continue
+        loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
+        logits = torch.cat([module.sample(tensors, name, score="logit").cpu() for tensors in loader])
+        measured = torch.cat([counts > 0 for counts in _passes(manager, target, cells, batch_size)()])
+        if not recalibration.fit(logits, measured.cpu()):
+            logger.warning(
+                "%s: on the validation cells peaks with a higher score are open less often; its probabilities are left "
+                "as the training cells set them and should not be used.",
+                name,
             )
 
 

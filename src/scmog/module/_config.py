@@ -14,10 +14,13 @@ class ModuleConfig:
     ----------
     n_latent
         Latent dimensions.
+    n_members
+        Networks per direction whose outputs are averaged; the paper has one.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
-    n_hidden_atac_decoder
-        Widths of the ATAC decoder, from the latent space outwards, where they are to differ; None mirrors the encoder.
+    n_hidden_rna_decoder, n_hidden_atac_decoder, n_hidden_protein_decoder
+        Widths of a modality's decoder, from the latent space outwards, where they are to differ: None mirrors the
+        encoder, ``()`` puts the output layer on the latent space.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
     dropout_rate, input_dropout_rate
@@ -26,7 +29,12 @@ class ModuleConfig:
         How RNA enters an encoder (``"counts"``, ``"log"``, ``"zscore"`` or ``"log_depth"``), in general and where
         protein is the target; None means the same.
     atac_input
-        How ATAC enters: ``"binary"`` or ``"centred"``.
+        How ATAC enters: ``"binary"``, ``"centred"`` or ``"centred_depth"``.
+    rna_likelihood
+        Counts on which the negative binomial loss is taken: ``"normalised"`` to the median library size, or ``"raw"``,
+        with the generated mean times the size factor of the cell.
+    dispersion
+        Whether the dispersion of the negative binomial belongs to a gene and a cell (``"gene-cell"``) or to a gene.
     protein_input
         How protein enters: ``"clr"`` or ``"zscore"``.
     focal_weight_open, focal_weight_closed, focal_gamma
@@ -34,39 +42,49 @@ class ModuleConfig:
     output_bias
         ``"constant"`` starts ATAC decoders at -2 as the paper does, ``"average"`` starts every decoder at the average
         profile of the training cells.
+    shared_offset
+        Whether ATAC decoders add one number per cell to all of its logits.
     xavier_critic
         Draw the critic's weights from Xavier's distribution (paper) instead of PyTorch's default (authors' code).
     """
 
     n_latent: int = 16
+    n_members: int = 1
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
+    n_hidden_rna_decoder: tuple[int, ...] | None = None
     n_hidden_atac_decoder: tuple[int, ...] | None = None
+    n_hidden_protein_decoder: tuple[int, ...] | None = None
     n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
     n_hidden_critic_protein: tuple[int, ...] = (256, 64)
     dropout_rate: float = 0.0
     input_dropout_rate: float = 0.0
     rna_input: Literal["counts", "log", "zscore", "log_depth"] = "zscore"
     rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
-    atac_input: Literal["binary", "centred"] = "binary"
+    atac_input: Literal["binary", "centred", "centred_depth"] = "binary"
+    rna_likelihood: Literal["normalised", "raw"] = "normalised"
+    dispersion: Literal["gene-cell", "gene"] = "gene-cell"
     protein_input: Literal["clr", "zscore"] = "clr"
     focal_weight_open: float = 0.93
     focal_weight_closed: float = 0.07
     focal_gamma: float = 2.0
     output_bias: Literal["constant", "average"] = "constant"
+    shared_offset: bool = False
     xavier_critic: bool = True
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
-            if name == "n_hidden_atac_decoder" and self.n_hidden_atac_decoder is None:
+            of_decoder = name.endswith("_decoder")
+            if of_decoder and getattr(self, name) is None:
                 continue
             widths = tuple(getattr(self, name))
             object.__setattr__(self, name, widths)  # a list, as read from a file, is as good as a tuple
-            if not widths or any(width < 1 for width in widths):
-                message = f"{name} must hold at least one positive width, got {widths}."
+            if (not widths and not of_decoder) or any(width < 1 for width in widths):
+                expected = "only positive widths" if of_decoder else "at least one positive width"
+                message = f"{name} must hold {expected}, got {widths}."
                 raise ValueError(message)
-        check_at_least(self, 1, "n_latent")
+        check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")
         for name in ("dropout_rate", "input_dropout_rate"):
             if not 0 <= getattr(self, name) < 1:
@@ -79,7 +97,9 @@ class ModuleConfig:
         check_choice(self, "output_bias", ("constant", "average"))
         check_choice(self, "rna_input", ("counts", "log", "zscore", "log_depth"))
         check_choice(self, "rna_input_for_protein", ("counts", "log", "zscore", "log_depth", None))
-        check_choice(self, "atac_input", ("binary", "centred"))
+        check_choice(self, "atac_input", ("binary", "centred", "centred_depth"))
+        check_choice(self, "rna_likelihood", ("normalised", "raw"))
+        check_choice(self, "dispersion", ("gene-cell", "gene"))
         check_choice(self, "protein_input", ("clr", "zscore"))
 
     def n_hidden(self, modality: str) -> tuple[int, ...]:
@@ -89,9 +109,8 @@ class ModuleConfig:
 
     def n_hidden_decoder(self, modality: str) -> tuple[int, ...]:
         """Widths of the decoder of ``modality``, from the latent space outwards."""
-        if modality == "atac" and self.n_hidden_atac_decoder is not None:
-            return self.n_hidden_atac_decoder
-        return self.n_hidden(modality)[::-1]
+        widths: tuple[int, ...] | None = getattr(self, f"n_hidden_{modality}_decoder")
+        return self.n_hidden(modality)[::-1] if widths is None else widths
 
     def critic_widths(self, modality: str) -> tuple[int, ...]:
         """Widths of the critic of ``modality``."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.module._config import ModuleConfig
-from scmog.module._translator import Translator
+from scmog.module._translator import Parameters, Translator
 from scmog.nn import REPRESENTATIONS, BernoulliDecoder, Critic, Representation
 
 
@@ -107,7 +107,7 @@ class SCMOGModule(BaseModuleClass):
         """Set the output biases to the training average where the configuration asks for it (in place)."""
         if self.config.output_bias == "average":
             for translator in map(self.translator, self.directions):
-                translator.decoder.start_at(self.representation(translator.target).average)
+                translator.start_at(self.representation(translator.target).average)
 
     def batch_weights(self, codes: Tensor | None, n_cells: int) -> Tensor | None:
         """One-hot batch of each cell, ``(n_cells, n_batch)``; average where the batch is unknown."""
@@ -149,14 +149,14 @@ class SCMOGModule(BaseModuleClass):
 
         Returns
         -------
-        ``{"z": {direction name: (n_cells, n_latent)}}``.
+        ``{"z": {direction name: (n_members, n_cells, n_latent)}}``.
         """
         latents = {}
         for name, (source, _) in self.directions.items():
             if source in counts and (directions is None or name in directions):
                 translator = self.translator(name)
                 x = self.representation(source).encoder_input(counts[source], translator.input_style, missing)
-                latents[name] = translator.encoder(x)  # (n_cells, n_latent)
+                latents[name] = translator.encode(x)  # (n_members, n_cells, n_latent)
         return {"z": latents}
 
     def _get_generative_input(
@@ -167,10 +167,13 @@ class SCMOGModule(BaseModuleClass):
     @auto_move_data
     def generative(
         self, z: dict[str, Tensor], batch_codes: Tensor | None = None
-    ) -> dict[str, dict[str, tuple[Tensor, ...]]]:
-        """Decode: ``{"parameters": {direction name: parameters of the likelihood, each (n_cells, n_features)}}``."""
+    ) -> dict[str, dict[str, list[Parameters]]]:
+        """Decode: ``{"parameters": {direction name: [parameters of the likelihood of each member]}}``.
+
+        Each parameter is ``(n_cells, n_features)``.
+        """
         parameters = {
-            name: self.translator(name).decoder(latent, self.batch_weights(batch_codes, len(latent)))
+            name: self.translator(name).decode(latent, self.batch_weights(batch_codes, latent.shape[1]))
             for name, latent in z.items()
         }
         return {"parameters": parameters}
@@ -179,14 +182,14 @@ class SCMOGModule(BaseModuleClass):
         self,
         tensors: dict[str, Tensor],
         inference_outputs: dict[str, Any],
-        generative_outputs: dict[str, dict[str, tuple[Tensor, ...]]],
+        generative_outputs: dict[str, dict[str, list[Parameters]]],
     ) -> LossOutput:
         """Focal, negative binomial or squared-error loss of each direction; the total is their sum over directions."""
         del inference_outputs
         per_cell = {
-            name: self.translator(name).decoder.loss(parameters, self.measured(name, tensors))  # (n_cells,)
+            name: self.translator(name).loss(parameters, self.measured(name, tensors), self._exposure(name, tensors))
             for name, parameters in generative_outputs["parameters"].items()
-        }
+        }  # each (n_cells,)
         total = torch.stack([loss.mean() for loss in per_cell.values()]).sum()
         return LossOutput(loss=total, reconstruction_loss=per_cell)
 
@@ -196,11 +199,17 @@ class SCMOGModule(BaseModuleClass):
         target = self.directions[name][1]
         return self.representation(target).target(tensors[MODALITIES[target].registry_key])
 
+    def _exposure(self, name: str, tensors: dict[str, Tensor]) -> Tensor | None:
+        target = self.directions[name][1]
+        if self.config.rna_likelihood == "normalised":
+            return None
+        return self.representation(target).exposure(tensors[MODALITIES[target].registry_key])
+
     def generated(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
-        """The generated target of a direction as its critic sees it, ``(n_cells, n_features)``."""
+        """The generated target of a direction as its critic sees it, ``(n_members * n_cells, n_features)``."""
         latent = self.inference(**self._get_inference_input(tensors), directions=[name])
         parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
-        return self.translator(name).decoder.expected(parameters)
+        return torch.cat([self.translator(name).decoder.expected(of_member) for of_member in parameters])
 
     @torch.inference_mode()
     def sample(
@@ -226,9 +235,11 @@ class SCMOGModule(BaseModuleClass):
             focal loss trained. Other targets have one output only.
         """
         latent = self.inference(**self._get_inference_input(tensors), directions=[name], missing=missing)
-        parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
-        decoder = self.translator(name).decoder
-        if not isinstance(decoder, BernoulliDecoder) or score == "raw":
-            return decoder.expected(parameters)
-        logit = decoder.calibrated_logit(parameters[0])
+        translator = self.translator(name)
+        parameters = translator.average(
+            self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
+        )
+        if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
+            return translator.decoder.expected(parameters)
+        logit = translator.recalibration(translator.decoder.calibrated_logit(parameters[0]))
         return logit if score == "logit" else torch.sigmoid(logit)

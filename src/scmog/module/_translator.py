@@ -1,17 +1,44 @@
-"""One direction: an encoder of the source and a decoder of the target."""
+"""One direction: encoders of the source and decoders of the target."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, Direction
 from scmog.module._config import ModuleConfig
-from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder
+from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder, LogitRecalibration, NegativeBinomialDecoder
+
+Parameters = tuple[Tensor, ...]
+"""Parameters of a likelihood, each ``(n_cells, n_features)``."""
+
+
+class Member(nn.Module):
+    """An encoder and a decoder: the translator of the paper."""
+
+    def __init__(
+        self, direction: Direction, *, n_input: int, n_output: int, config: ModuleConfig, n_batch: int = 0
+    ) -> None:
+        super().__init__()
+        source, target = direction
+        self.encoder = Encoder(
+            n_input,
+            n_hidden=config.n_hidden(source),
+            n_latent=config.n_latent,
+            dropout_rate=config.dropout_rate,
+            input_dropout_rate=config.input_dropout_rate,
+        )
+        self.decoder = _make_decoder(target, n_output, config, n_batch)
 
 
 class Translator(nn.Module):
-    """Encoder and decoder of one direction; directions share no weights (paper section 4).
+    """Encoders and decoders of one direction; directions share no weights (paper section 4).
+
+    The paper has one encoder and one decoder. With more members each is a network of its own, with weights and dropout
+    of its own; all learn from the same mini-batches, and what they return is averaged.
 
     Parameters
     ----------
@@ -35,35 +62,62 @@ class Translator(nn.Module):
         super().__init__()
         self.source, self.target = direction
         self.input_style = config.input_style(*direction)
-        self.encoder = Encoder(
-            n_input,
-            n_hidden=config.n_hidden(self.source),
-            n_latent=config.n_latent,
-            dropout_rate=config.dropout_rate,
-            input_dropout_rate=config.input_dropout_rate,
+        self.members = nn.ModuleList(
+            Member(direction, n_input=n_input, n_output=n_output, config=config, n_batch=n_batch)
+            for _ in range(config.n_members)
         )
-        self.decoder = _make_decoder(self.target, n_output, config, n_batch)
+        # what the closed form leaves of calibration, fitted on validation cells; for on/off targets
+        self.recalibration = LogitRecalibration()
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
         self.register_buffer("open_cut", torch.tensor(float("nan")))
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
+    def member(self, index: int = 0) -> Any:
+        """Encoder and decoder of one member."""
+        return self.members[index]
+
+    @property
+    def decoder(self) -> Decoder:
+        """Decoder of the first member, for what does not depend on weights: the likelihood and its settings."""
+        decoder: Decoder = self.member().decoder
+        return decoder
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent representations ``(n_members, n_cells, n_latent)`` of transformed input, ``(n_cells, n_input)``."""
+        return torch.stack([self.member(i).encoder(x) for i in range(len(self.members))])
+
+    def decode(self, z: Tensor, batch: Tensor | None = None) -> list[Parameters]:
+        """Parameters of the target's likelihood from each member for ``z``, ``(n_members, n_cells, n_latent)``."""
+        return [self.member(i).decoder(latent, batch) for i, latent in enumerate(z)]
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Parameters:
         """Parameters of the target's likelihood for transformed input ``x``, ``(n_cells, n_input)``."""
-        parameters: tuple[Tensor, ...] = self.decoder(self.encoder(x), batch)
-        return parameters
+        return self.average(self.decode(self.encode(x), batch))
+
+    def average(self, parameters: Sequence[Parameters]) -> Parameters:
+        """Average over members of each parameter: of logits for on/off targets, else of means (and dispersions)."""
+        if len(parameters) == 1:
+            return parameters[0]
+        return tuple(torch.stack(same).mean(dim=0) for same in zip(*parameters, strict=True))
+
+    def loss(self, parameters: Sequence[Parameters], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+        """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""
+        return torch.stack([self.decoder.loss(of_member, target, exposure) for of_member in parameters]).mean(dim=0)
+
+    def start_at(self, average: Tensor) -> None:
+        """Set the output biases to an ``average`` profile, ``(n_output,)``, in place."""
+        for i in range(len(self.members)):
+            self.member(i).decoder.start_at(average)
 
 
 def _make_decoder(target: str, n_output: int, config: ModuleConfig, n_batch: int) -> Decoder:
     decoder = DECODERS[MODALITIES[target].likelihood]
-    own = (
-        {
-            "focal_weight_open": config.focal_weight_open,
-            "focal_weight_closed": config.focal_weight_closed,
-            "focal_gamma": config.focal_gamma,
-        }
-        if decoder is BernoulliDecoder
-        else {}
-    )
+    own: dict[str, Any] = {}
+    if decoder is BernoulliDecoder:
+        names = ("focal_weight_open", "focal_weight_closed", "focal_gamma", "shared_offset")
+        own = {name: getattr(config, name) for name in names}
+    elif decoder is NegativeBinomialDecoder:
+        own = {"dispersion": config.dispersion}
     return decoder(
         n_output,
         n_latent=config.n_latent,

@@ -1,6 +1,6 @@
 """PyTorch building blocks: encoder, critic, decoders, losses. They know nothing of AnnData or scvi-tools."""
 
-from scmog.nn._calibration import calibrated_logit, focal_minimiser_logit
+from scmog.nn._calibration import LogitRecalibration, calibrated_logit, focal_minimiser_logit
 from scmog.nn._critic import Critic
 from scmog.nn._decoder import DECODERS, BernoulliDecoder, Decoder, GaussianDecoder, NegativeBinomialDecoder
 from scmog.nn._encoder import Encoder
@@ -11,6 +11,7 @@ from scmog.nn._representations import (
     CountRepresentation,
     ProportionRepresentation,
     Representation,
+    compensate,
 )
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "Decoder",
     "Encoder",
     "GaussianDecoder",
+    "LogitRecalibration",
     "NegativeBinomialDecoder",
     "ProportionRepresentation",
     "Representation",
     "calibrated_logit",
+    "compensate",
     "critic_loss",
     "focal_loss",
     "focal_minimiser_logit",

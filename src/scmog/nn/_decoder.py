@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,8 @@ class Decoder(nn.Module, ABC):
     n_latent
         Number of latent dimensions.
     n_hidden
-        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed.
+        Widths of the hidden layers, from the latent space outwards: the encoder's of that modality, reversed. Without
+        any the output layers lie on the latent space.
     n_batch
         Number of batch categories; 0 means no batch covariate.
     dropout_rate
@@ -52,9 +54,10 @@ class Decoder(nn.Module, ABC):
         super().__init__()
         self.n_output = n_output
         self.hidden = fully_connected(n_latent + n_batch, n_hidden, dropout_rate=dropout_rate)
+        self.n_trunk = n_hidden[-1] if n_hidden else n_latent + n_batch
 
     def trunk(self, z: Tensor, batch: Tensor | None) -> Tensor:
-        """Hidden representation, ``(n_cells, n_hidden[-1])``, of latent ``z`` and one-hot (or average) ``batch``."""
+        """Hidden representation, ``(n_cells, n_trunk)``, of latent ``z`` and one-hot (or average) ``batch``."""
         h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
         return h
 
@@ -63,8 +66,12 @@ class Decoder(nn.Module, ABC):
         """Parameters of the likelihood, each ``(n_cells, n_output)``."""
 
     @abstractmethod
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
-        """Loss of each cell, ``(n_cells,)``."""
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+        """Loss of each cell, ``(n_cells,)``.
+
+        With an ``exposure``, ``(n_cells, 1)``, a count target is compared as it was counted, times the exposure; other
+        likelihoods have no use for it.
+        """
 
     @abstractmethod
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
@@ -86,6 +93,9 @@ class BernoulliDecoder(Decoder):
         Focusing parameter; 0 gives weighted cross-entropy.
     output_bias
         Initial bias of the last layer; -2 in the paper.
+    shared_offset
+        Add one number per cell to all of its logits, a linear function of the last hidden layer: how deeply the cell is
+        sequenced moves all peaks alike, which otherwise each peak has to learn for itself.
     """
 
     def __init__(
@@ -96,6 +106,7 @@ class BernoulliDecoder(Decoder):
         focal_weight_closed: float = 0.07,
         focal_gamma: float = 2.0,
         output_bias: float = -2.0,
+        shared_offset: bool = False,
         n_latent: int = 16,
         n_hidden: Sequence[int] = (64, 512),
         n_batch: int = 0,
@@ -107,15 +118,20 @@ class BernoulliDecoder(Decoder):
             "weight_closed": focal_weight_closed,
             "gamma": focal_gamma,
         }
-        self.logit = nn.Linear(n_hidden[-1], n_output)
+        self.logit = nn.Linear(self.n_trunk, n_output)
+        self.offset = nn.Linear(self.n_trunk, 1, bias=False) if shared_offset else None
         xavier_(self)
         nn.init.constant_(self.logit.bias, output_bias)
+        if self.offset is not None:
+            nn.init.zeros_(self.offset.weight)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Logits, ``(n_cells, n_output)``."""
-        return (self.logit(self.trunk(z, batch)),)
+        h = self.trunk(z, batch)
+        logit: Tensor = self.logit(h)
+        return (logit if self.offset is None else logit + self.offset(h),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Focal loss of each cell, summed over the features, ``(n_cells,)``."""
         return focal_loss(parameters[0], target, **self.focal, reduction="cell")
 
@@ -138,21 +154,29 @@ class BernoulliDecoder(Decoder):
 class NegativeBinomialDecoder(Decoder):
     """Size-normalised counts: mean and dispersion of a negative binomial (paper section 4, equations 5 and 6).
 
-    Both parameters belong to a gene *and* a cell, as in the paper.
+    In the paper both parameters belong to a gene *and* a cell.
+
+    Parameters
+    ----------
+    dispersion
+        ``"gene-cell"``, the paper's, or ``"gene"``, one dispersion per gene for all cells.
     """
 
     def __init__(
         self,
         n_output: int,
         *,
+        dispersion: Literal["gene-cell", "gene"] = "gene-cell",
         n_latent: int = 16,
         n_hidden: Sequence[int] = (64, 256),
         n_batch: int = 0,
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
-        self.log_mean = nn.Linear(n_hidden[-1], n_output)
-        self.raw_dispersion = nn.Linear(n_hidden[-1], n_output)
+        self.log_mean = nn.Linear(self.n_trunk, n_output)
+        of_cells = dispersion == "gene-cell"
+        self.raw_dispersion = nn.Linear(self.n_trunk, n_output) if of_cells else None
+        self.raw_gene_dispersion = None if of_cells else nn.Parameter(torch.zeros(n_output))
         xavier_(self)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -161,12 +185,15 @@ class NegativeBinomialDecoder(Decoder):
         # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
         # could never come back.
         mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
-        dispersion = (F.softplus(self.raw_dispersion(h)) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
-        return mean, dispersion
+        raw: Any = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
+        dispersion = (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
+        return mean, dispersion.expand_as(mean)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
         mean, dispersion = parameters
+        if exposure is not None:  # raw counts: a shallow cell says less than a deep one
+            mean, target = mean * exposure, target * exposure
         return negative_binomial_loss(mean, dispersion, target, reduction="none").mean(dim=1)
 
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
@@ -192,14 +219,14 @@ class GaussianDecoder(Decoder):
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
-        self.mean = nn.Linear(n_hidden[-1], n_output)
+        self.mean = nn.Linear(self.n_trunk, n_output)
         xavier_(self)
 
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
         """Mean, ``(n_cells, n_output)``."""
         return (self.mean(self.trunk(z, batch)),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Squared error of each cell, averaged over the features, ``(n_cells,)``."""
         return mse_loss(parameters[0], target, reduction="cell")
 

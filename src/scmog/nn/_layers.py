@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -17,7 +18,7 @@ def fully_connected(
     The paper asks for LeakyReLU in each layer; batch norm is what the authors' networks add.
     """
     layers: list[nn.Module] = []
-    for n_in, n_out in zip((n_input, *widths[:-1]), widths, strict=True):
+    for n_in, n_out in pairwise((n_input, *widths)):
         layers.append(nn.Linear(n_in, n_out))
         if batch_norm:
             layers.append(nn.BatchNorm1d(n_out))

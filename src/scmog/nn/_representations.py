@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 _ROUNDING = 1e-10  # of the squared mean: single-precision input carries 1e-7 of the mean
+_MAX_COMPENSATION = 10.0  # beyond it the noise of few features is what grows
 
 Batches = Callable[[], Iterable[Tensor]]
 """Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``."""
@@ -61,11 +62,17 @@ class Representation(nn.Module, ABC):
     def target(self, counts: Tensor) -> Tensor:
         """What a decoder of this modality learns to return for raw ``counts``, ``(n_cells, n_features)``."""
 
+    def exposure(self, counts: Tensor) -> Tensor | None:
+        """Factor between the target and what was counted in a cell, ``(n_cells, 1)``; None where there is none."""
+        del counts
+        return None
+
     @abstractmethod
     def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
         """Input of an encoder for raw ``counts``, ``(n_cells, n_input)``.
 
-        ``missing``, boolean ``(n_features,)``, marks features that the query has not measured; they enter as average.
+        ``missing``, boolean ``(n_features,)``, marks features that the query has not measured. They enter as average,
+        and what the others add to the average is scaled up in their place, see :func:`compensate`.
         """
 
     def _blocks(self, batches: Batches) -> Iterator[Tensor]:
@@ -74,6 +81,25 @@ class Representation(nn.Module, ABC):
 
     def _target_moments(self, batches: Batches) -> tuple[Tensor, Tensor]:
         return _moments(self.target(counts) for counts in self._blocks(batches))
+
+
+def compensate(deviation: Tensor, missing: Tensor | None, variance: Tensor) -> Tensor:
+    """Deviations from the average, ``(n_cells, n_features)``, of cells in which some features are missing.
+
+    Missing features are average, so their deviation is zero. The others are divided by the share of the ``variance``,
+    ``(n_features,)``, that they have in the training cells: the sum that a layer of the encoder forms keeps its size,
+    as with the inputs that dropout leaves in training.
+    """
+    if missing is None:
+        return deviation
+    share = variance[~missing].sum() / variance.sum().clamp_min(1e-12)
+    factor = (1 / share.clamp_min(1e-12)).clamp(1.0, _MAX_COMPENSATION)
+    return torch.where(missing, torch.zeros_like(deviation), deviation * factor)
+
+
+def _divisor(sd: Tensor) -> Tensor:
+    # a feature that is constant in training carries no information: it stays at zero
+    return torch.where(sd > 0, sd, torch.ones_like(sd))
 
 
 def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -91,6 +117,29 @@ def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return mean.float(), variance.sqrt().float()
 
 
+class LogDepth(nn.Module):
+    """Logarithm of a cell's total, standardised over the training cells: how deeply the cell is sequenced."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("sd", torch.ones(()))
+
+    def fit(self, totals: Tensor) -> None:
+        """Fit mean and standard deviation on the totals of the training cells, ``(n_cells,)``."""
+        logs = torch.log1p(totals.double())
+        sd = logs.std() if len(logs) > 1 else logs.new_ones(())
+        self.mean, self.sd = logs.mean().to(self.mean), _divisor(sd).to(self.sd)
+
+    def forward(self, totals: Tensor) -> Tensor:
+        """Standardised log depth, shape of ``totals``; average for a cell without counts."""
+        depth = (torch.log1p(totals) - self.mean) / self.sd
+        return torch.where(totals > 0, depth, torch.zeros_like(depth))
+
+
 class CountRepresentation(Representation):
     """RNA: counts of a cell brought to the median library size of the training cells (paper section 4).
 
@@ -104,8 +153,6 @@ class CountRepresentation(Representation):
     log_mean: Tensor
     log_sd: Tensor
     raw_log_mean: Tensor
-    log_total_mean: Tensor
-    log_total_sd: Tensor
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
@@ -114,10 +161,9 @@ class CountRepresentation(Representation):
             "log_mean": torch.zeros(n_features),
             "log_sd": torch.ones(n_features),
             "raw_log_mean": torch.zeros(n_features),
-            "log_total_mean": torch.zeros(()),
-            "log_total_sd": torch.ones(()),
         }.items():
             self.register_buffer(name, value)
+        self.depth = LogDepth()
 
     def n_input(self, style: str) -> int:
         """Number of encoder inputs: one per gene, and the library size for ``"log_depth"``."""
@@ -129,15 +175,10 @@ class CountRepresentation(Representation):
         measured = totals[totals > 0]
         # scanpy's normalize_total takes the median of the cells that have counts, as here
         self.median_total = (measured.quantile(0.5) if len(measured) else totals.new_ones(())).to(self.median_total)
-        log_totals = torch.log1p(totals)
-        self.log_total_mean = log_totals.mean().to(self.log_total_mean)
-        sd = log_totals.std() if len(log_totals) > 1 else log_totals.new_ones(())
-        self.log_total_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_total_sd)
+        self.depth.fit(totals)
         self.average = self._target_moments(batches)[0].to(self.average)
         mean, sd = _moments(torch.log1p(self.target(counts)) for counts in self._blocks(batches))
-        self.log_mean = mean.to(self.log_mean)
-        # a gene that is constant in training carries no information: it stays at zero
-        self.log_sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.log_sd)
+        self.log_mean, self.log_sd = mean.to(self.log_mean), sd.to(self.log_sd)
         self.raw_log_mean = _moments(torch.log1p(counts) for counts in self._blocks(batches))[0].to(self.raw_log_mean)
 
     def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
@@ -155,6 +196,10 @@ class CountRepresentation(Representation):
         """Size-normalised counts, ``(n_cells, n_features)``."""
         return counts / self.size_factors(counts)
 
+    def exposure(self, counts: Tensor) -> Tensor:
+        """Library size over the median, ``(n_cells, 1)``: 0 for a cell without counts, which has nothing to say."""
+        return counts.sum(dim=1, keepdim=True) / self.median_total.clamp_min(1e-12)
+
     def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
         """Input of an RNA encoder in one of the styles, ``(n_cells, n_input)``."""
         self._check(style)
@@ -162,43 +207,61 @@ class CountRepresentation(Representation):
         if style == "log_depth":
             x = torch.log1p(counts) - self.raw_log_mean
         elif style == "counts":
-            x = counts / factors
+            x = counts / factors - self.average
         else:
             x = torch.log1p(counts / factors) - self.log_mean
             if style == "zscore":
-                x = x / self.log_sd
-        if missing is not None:
-            x = torch.where(missing, self.average if style == "counts" else torch.zeros_like(self.average), x)
+                x = x / _divisor(self.log_sd)
+        x = compensate(x, missing, (self.log_sd > 0).float() if style == "zscore" else self.log_sd.square())
+        if style == "counts":
+            return x + self.average
         if style == "log_depth":
-            depth = (torch.log1p(factors * self.median_total) - self.log_total_mean) / self.log_total_sd
-            has_counts = counts.sum(dim=1, keepdim=True) > 0
-            x = torch.cat([x, torch.where(has_counts, depth, torch.zeros_like(depth))], dim=1)
+            # the library size that the cell would have if no gene were missing
+            totals = torch.where(counts.sum(dim=1, keepdim=True) > 0, factors * self.median_total, 0)
+            x = torch.cat([x, self.depth(totals)], dim=1)
         return x
 
 
 class BinaryRepresentation(Representation):
     """ATAC: open or closed, no other scaling (paper section 4).
 
-    Encoder inputs: ``"binary"``, 0 or 1 (the paper and the authors' code); ``"centred"``, minus the peak's frequency.
+    Encoder inputs: ``"binary"``, 0 or 1 (the paper and the authors' code); ``"centred"``, minus the peak's frequency;
+    ``"centred_depth"``, with the logarithm of the cell's number of open peaks as one more input.
     """
 
-    styles = ("binary", "centred")
+    styles = ("binary", "centred", "centred_depth")
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.depth = LogDepth()
+
+    def n_input(self, style: str) -> int:
+        """Number of encoder inputs: one per peak, and the number of open peaks for ``"centred_depth"``."""
+        return super().n_input(style) + (style == "centred_depth")
 
     def fit(self, batches: Batches) -> None:
-        """Fit the frequency at which each peak is open."""
+        """Fit the frequency at which each peak is open, and the number of open peaks."""
         self.average = self._target_moments(batches)[0].to(self.average)
+        self.depth.fit(torch.cat([self.target(counts).sum(dim=1) for counts in self._blocks(batches)]))
 
     def target(self, counts: Tensor) -> Tensor:
         """1 where there is any count, else 0, ``(n_cells, n_features)``."""
         return (counts > 0).to(self.average.dtype)
 
     def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
-        """Input of an ATAC encoder in one of the styles, ``(n_cells, n_features)``."""
+        """Input of an ATAC encoder in one of the styles, ``(n_cells, n_input)``."""
         self._check(style)
-        x = self.target(counts)
-        if missing is not None:
-            x = torch.where(missing, self.average, x)
-        return x - self.average if style == "centred" else x
+        is_open = self.target(counts)
+        x = compensate(is_open - self.average, missing, self.average * (1 - self.average))
+        if style == "binary":
+            return x + self.average
+        if style == "centred_depth":
+            n_open = is_open.sum(dim=1, keepdim=True)
+            if missing is not None:  # what the cell would have if no peak were missing; unknown where none is open
+                expected = self.average[~missing].sum()
+                n_open = torch.where(expected > 0, n_open * self.average.sum() / expected, 0)
+            x = torch.cat([x, self.depth(n_open)], dim=1)
+        return x
 
 
 class ProportionRepresentation(Representation):
@@ -217,8 +280,7 @@ class ProportionRepresentation(Representation):
     def fit(self, batches: Batches) -> None:
         """Fit mean and standard deviation of each protein."""
         mean, sd = self._target_moments(batches)
-        self.average = mean.to(self.average)
-        self.sd = torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.sd)
+        self.average, self.sd = mean.to(self.average), sd.to(self.sd)
 
     def target(self, counts: Tensor) -> Tensor:
         """Centred log-ratio, ``(n_cells, n_features)``."""
@@ -234,8 +296,11 @@ class ProportionRepresentation(Representation):
             logs = torch.log1p(counts)
             present = logs[:, ~missing].mean(dim=1, keepdim=True)
             # centre the present proteins where they are centred in training, not at zero
-            x = torch.where(missing, self.average, logs - present + self.average[~missing].mean())
-        return (x - self.average) / self.sd if style == "zscore" else x
+            x = logs - present + self.average[~missing].mean()
+        deviation = x - self.average
+        if style == "zscore":
+            return compensate(deviation / _divisor(self.sd), missing, (self.sd > 0).float())
+        return compensate(deviation, missing, self.sd.square()) + self.average
 
 
 REPRESENTATIONS: dict[str, type[Representation]] = {

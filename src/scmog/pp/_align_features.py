@@ -53,8 +53,8 @@ def align_features(
 
     Features are put in the order of the training data, and features that the model does not know are dropped. Features
     that the query lacks are added without counts and marked in ``.var["scmog_missing"]``, so that the model takes them
-    as average instead of absent. What was found, and how, is logged and kept in ``.uns["scmog_alignment"]``; see
-    :class:`AlignmentReport`.
+    as average instead of absent and scales up what the others say. What was found, and how, is logged and kept in
+    ``.uns["scmog_alignment"]``; see :class:`AlignmentReport`.
 
     **Genes** are matched by Ensembl id without version, by name and by symbol, whichever var columns of the query and
     of the training data hold them. Counts of genes that are one gene to the model (two ids of one symbol, ``TBCE`` and

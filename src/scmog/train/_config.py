@@ -38,6 +38,8 @@ class PlanConfig:
         A direction is no longer trained after this many epochs without a better validation loss.
     restore_best
         Give back the weights of the best validation epoch of each direction instead of the last ones.
+    lr_by_target
+        Learning rates of the supervised training that hold for one target only, e.g. ``{"protein": 0.01}``.
     max_epochs_by_target
         Upper bounds of supervised epochs that hold for one target only, e.g. ``{"rna": 60}``.
     """
@@ -55,6 +57,7 @@ class PlanConfig:
     gradient_clip_norm: float | None = None
     patience: int = 7
     restore_best: bool = True
+    lr_by_target: dict[str, float] = field(default_factory=dict)
     max_epochs_by_target: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,10 @@ class PlanConfig:
             if not (value is None and name == "gradient_clip_norm") and not value > 0:
                 message = f"{name} must be positive, got {value}."
                 raise ValueError(message)
+        unfit = {target: lr for target, lr in self.lr_by_target.items() if target not in MODALITIES or not lr > 0}
+        if unfit:
+            message = f"lr_by_target must give {list(MODALITIES)} positive numbers, got {unfit}."
+            raise ValueError(message)
         wrong = {target: n for target, n in self.max_epochs_by_target.items() if target not in MODALITIES or n < 1}
         if wrong:
             message = f"max_epochs_by_target must give {list(MODALITIES)} whole numbers, 1 or more, got {wrong}."

@@ -104,9 +104,15 @@ class SCMOGTrainingPlan(TrainingPlan):
     def configure_optimizers(self) -> list[Optimizer]:
         """RMSprop for generators and critics where stage 1 is asked for, and Adam (or AdamW) for stage 2."""
         config, parameters = self.config, list(self.module.parameters())
-        groups = [{"params": list(self.module.translator(name).parameters())} for name in self.progress]
+        groups = [  # one per direction, since each has its own learning rate and schedule
+            {
+                "params": list(self.module.translator(name).parameters()),
+                "lr": config.lr_by_target.get(target, config.lr),
+            }
+            for name, (_, target) in self.module.directions.items()
+        ]
         adam = {"adam": Adam, "adamw": AdamW}[config.optimizer](
-            groups,  # one per direction, since each has its own schedule
+            groups,
             lr=config.lr,
             betas=config.betas,
             eps=config.eps,

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from scmog.metrics._arrays import blocks, check_choice, check_dense, check_finite, check_same_shape, dense_rows
+from scmog.metrics._arrays import check_choice, check_values, pair_blocks
 
 
 @overload
@@ -48,19 +48,17 @@ def pearson(
         If `prediction` is sparse or a matrix is not numeric.
     """
     check_choice(axis, name="axis", choices=("flat", "feature", "cell"))
-    truth = check_finite(truth, name="truth")
-    prediction = check_dense(prediction, name="prediction", finite=True)
-    check_same_shape(truth, prediction, names=("truth", "prediction"))
+    truth, prediction = check_values(truth, prediction)
     if axis == "cell":
-        parts = [_reduce(*pair, axis=1) for pair in _row_blocks(truth, prediction)]
+        parts = [_reduce(*pair, axis=1) for pair in _double_blocks(truth, prediction)]
         return np.concatenate(parts)
     return _over_cells(truth, prediction, flat=axis == "flat")
 
 
-def _row_blocks(truth: Any, prediction: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield float64 blocks of cells of both matrices."""
-    for rows in blocks(*prediction.shape):
-        yield dense_rows(truth, rows).astype(np.float64), prediction[rows].astype(np.float64)
+def _double_blocks(truth: Any, prediction: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield blocks of cells of both matrices as new float64 arrays."""
+    for measured, predicted in pair_blocks(truth, prediction):
+        yield measured.astype(np.float64), predicted.astype(np.float64)
 
 
 def _reduce(x: np.ndarray, y: np.ndarray, *, axis: int) -> np.ndarray:
@@ -78,13 +76,13 @@ def _over_cells(truth: Any, prediction: np.ndarray, *, flat: bool) -> float | np
     n = prediction.size if flat else prediction.shape[0]
     means = np.zeros((2, *shape))
     low, high = np.full((2, *shape), np.inf), np.full((2, *shape), -np.inf)
-    for pair in _row_blocks(truth, prediction):
+    for pair in _double_blocks(truth, prediction):
         for i, values in enumerate(pair):
             means[i] += values.sum(axis=axis) / n
             low[i] = np.minimum(low[i], values.min(axis=axis))
             high[i] = np.maximum(high[i], values.max(axis=axis))
     xx, yy, xy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for x, y in _row_blocks(truth, prediction):
+    for x, y in _double_blocks(truth, prediction):
         x -= means[0]
         y -= means[1]
         xx, yy, xy = xx + (x * x).sum(axis=axis), yy + (y * y).sum(axis=axis), xy + (x * y).sum(axis=axis)

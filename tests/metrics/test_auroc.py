@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
-from sklearn.metrics import roc_curve as sklearn_roc_curve
 
-from scmog.metrics import _arrays, auroc, roc_points
+from scmog.metrics import auroc
 
 
 def _data(seed: int = 0, shape: tuple[int, int] = (60, 23), ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -17,12 +16,6 @@ def _data(seed: int = 0, shape: tuple[int, int] = (60, 23), ties: bool = False) 
     truth = rng.poisson(0.4, shape)
     score = (truth + rng.normal(0, 2, shape)).astype(np.float32)
     return truth, np.round(score) if ties else score
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut the data into many blocks, the last of them incomplete."""
-    monkeypatch.setattr(_arrays.blocks, "__kwdefaults__", {"entries": 130})
 
 
 @pytest.mark.parametrize("ties", [pytest.param(False, id="distinct"), pytest.param(True, id="tied")])
@@ -60,6 +53,14 @@ def test_by_hand():
     truth, score = np.array([[1], [1], [0], [0]]), np.array([[3.0], [1.0], [2.0], [1.0]])
     assert auroc(truth, score) == 2.5 / 4
     assert auroc(truth, score, axis="feature", min_positives=1) == [2.5 / 4]
+
+
+def test_many_ties_over_many_blocks(small_blocks):
+    truth, score = _data(2, (80, 31))
+    score = np.round(score / 3)
+    assert auroc(truth, score) == pytest.approx(roc_auc_score(truth.ravel() > 0, score.ravel()), abs=1e-12)
+    infinite = np.where(score < 0, -np.inf, np.inf)
+    assert auroc(truth, infinite) == pytest.approx(roc_auc_score(truth.ravel() > 0, score.ravel() >= 0))
 
 
 def test_constant_score_is_exactly_half():
@@ -134,38 +135,3 @@ def test_invariances(truth, score, seed):
 def test_refuses(truth, score, options, error, match):
     with pytest.raises(error, match=match):
         auroc(truth, score, **options)
-
-
-@pytest.mark.parametrize("ties", [pytest.param(False, id="distinct"), pytest.param(True, id="tied")])
-def test_roc_points_lie_on_the_curve(ties, small_blocks):
-    truth, score = _data(1, (50, 40), ties)
-    false_positive_rate, true_positive_rate = roc_points(sparse.csr_array(truth), score, n_points=100)
-    assert 3 <= false_positive_rate.size <= 100
-    exact = sklearn_roc_curve(truth.ravel() > 0, score.ravel(), drop_intermediate=False)[:2]
-    corners = {(round(x, 12), round(y, 12)) for x, y in zip(*exact, strict=True)}
-    assert {
-        (round(x, 12), round(y, 12)) for x, y in zip(false_positive_rate, true_positive_rate, strict=True)
-    } <= corners
-    assert (np.diff(false_positive_rate) >= 0).all()
-    assert (np.diff(true_positive_rate) >= 0).all()
-    assert np.trapezoid(true_positive_rate, false_positive_rate) == pytest.approx(auroc(truth, score), abs=2e-3)
-
-
-def test_roc_points_of_scores_that_separate_pass_the_corner():
-    truth = np.repeat([[0.0, 1.0]], 400, axis=0)
-    score = truth * 5 + np.random.default_rng(0).random(truth.shape)
-    false_positive_rate, true_positive_rate = roc_points(truth, score, n_points=50)
-    assert np.trapezoid(true_positive_rate, false_positive_rate) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(
-    ("truth", "n_points", "match"),
-    [
-        pytest.param(np.zeros((2, 2)), 10, "got 0 and 4", id="no-positives"),
-        pytest.param(np.ones((2, 2)), 10, "got 4 and 0", id="no-negatives"),
-        pytest.param(np.eye(2), 2, "at least 3", id="points"),
-    ],
-)
-def test_roc_points_refuses(truth, n_points, match):
-    with pytest.raises(ValueError, match=match):
-        roc_points(truth, np.ones((2, 2)), n_points=n_points)
