@@ -24,6 +24,10 @@ def _to_protein(case: Case) -> bool:
     return case.target == "protein"
 
 
+def _has_cell_types(case: Case) -> bool:
+    return case.data != "reapseq" and case.split != "type"
+
+
 def _published(case: Case) -> bool:
     return case.split == "published"
 
@@ -60,9 +64,9 @@ class Method:
         return self.seeds_large if self.seeds_large is not None and case.data in _LARGE else self.seeds
 
 
-def _baseline(name: str, **settings: Any) -> Method:
-    """A predictor of scmog.metrics."""
-    return Method(file="baselines", options={"name": name}, seeds=(0,), **settings)
+def _baseline(name: str, *, given: str = "features", **settings: Any) -> Method:
+    """A predictor of scmog.metrics, and what it is given of each cell."""
+    return Method(file="baselines", options={"name": name, "given": given}, seeds=(0,), **settings)
 
 
 def _layer(name: str) -> Method:
@@ -85,8 +89,13 @@ _PUBLISHED = {
 
 METHODS = {
     "oracle": Method(file="oracle_method", where=lambda case: case.data == "simulated", seeds=(0,), is_bound=True),
+    "mean x target depth": _baseline("TargetDepthConfounder", given="target depth", is_bound=True),
+    "cell-type mean": _baseline("GroupMean", given="cell type", where=_has_cell_types, is_bound=True),
     "training mean": _baseline("TrainingMean"),
+    "mean x depth": _baseline("DepthMean", given="depth"),
+    "kNN": _baseline("KNN"),
     "ridge": _baseline("SVDRidge"),
+    "kernel ridge": _baseline("KernelRidge"),
     "MultiVI": Method(file="multivi", where=_atac_and_rna, seeds_large=(0,)),
     "scButterfly": Method(file="scbutterfly", environment="scbutterfly", where=_atac_and_rna, seeds_large=(0,)),
     "totalVI": Method(file="totalvi", where=_to_protein, seeds_large=(0,)),

@@ -79,14 +79,16 @@ def _predict(folder: Path, name: str, seed: int, prediction: Path) -> None:
     if method.environment is not None:
         environment.pop("PYTHONPATH", None)  # packages of this interpreter are not for that one
     child = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if child.returncode:
+    # a trainer that is told to end exits without an error
+    if child.returncode or not prediction.with_suffix(".json").exists():
         log = prediction.with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(child.stdout + child.stderr)
-        if child.returncode < 0:
-            raise RuntimeError(f"ended by signal {-child.returncode}")  # 9: often for want of memory
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RuntimeError(last.replace(str(CACHE), "<cache>"))
+        if child.returncode <= 0:
+            message = f"no prediction, ended by signal {-child.returncode}"  # 9: often for want of memory
+        else:
+            message = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(message.replace(str(CACHE), "<cache>"))
 
 
 if __name__ == "__main__":

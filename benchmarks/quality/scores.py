@@ -13,7 +13,18 @@ import scipy.sparse as sp
 from prepared import Prepared
 from scales import on_truth_scale, target_values
 
-from scmog.metrics import auroc, pearson
+from scmog.metrics import (
+    auprc,
+    auroc,
+    brier_skill,
+    calibration_slope,
+    expected_calibration_error,
+    pearson,
+    pseudobulk_correlation,
+    rmse,
+    spearman,
+    variable_features,
+)
 
 
 @dataclass
@@ -51,16 +62,39 @@ class Scored:
 
 Metric = tuple[Callable[[Scored, str], Any], tuple[str, ...]]
 
+
+def _pseudobulk(scored: Scored, scale: str) -> np.ndarray:
+    """Correlation of each cell type over the 1,000 features that vary most between types of training cells."""
+    groups = scored.groups("train")
+    if len(set(groups)) < 2:
+        return np.array([np.nan])
+    features = variable_features(scored.training, groups, scale=scale)
+    return pseudobulk_correlation(
+        scored.truth, scored.values, scored.groups("test"), features=features, scale=scale
+    ).to_numpy()
+
+
 # name: function of what is scored and the axis, axes; where more is not better, the best value goes to BEST
 METRICS: dict[str, dict[str, Metric]] = {
     "binary": {
         "auroc": (lambda x, axis: auroc(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
+        "normalised auprc": (lambda x, axis: auprc(x.truth, x.values, axis=axis, normalized=True), ("feature", "flat")),
+        "brier skill": (
+            lambda x, axis: brier_skill(x.truth, x.values, x.training_mean, axis=axis),
+            ("feature", "flat"),
+        ),
+        "calibration slope": (lambda x, axis: calibration_slope(x.truth, x.values)[1], ("flat",)),
+        "calibration error": (lambda x, axis: expected_calibration_error(x.truth, x.values), ("flat",)),
+        "pseudobulk": (lambda x, axis: _pseudobulk(x, "rate"), ("cell type",)),
     },
     "continuous": {
         "pearson": (lambda x, axis: pearson(x.truth, x.values, axis=axis), ("feature", "flat", "cell")),
+        "spearman": (lambda x, axis: spearman(x.truth, x.values, axis=axis), ("feature",)),
+        "rmse": (lambda x, axis: rmse(x.truth, x.values, axis=axis), ("flat",)),
+        "pseudobulk": (lambda x, axis: _pseudobulk(x, "log"), ("cell type",)),
     },
 }
-BEST: dict[str, float] = {}
+BEST = {"calibration error": 0.0, "calibration slope": 1.0, "rmse": 0.0}
 _SCALELESS = ("pearson", "spearman")
 
 
