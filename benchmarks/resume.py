@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
@@ -23,18 +24,28 @@ def main(
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, one thread each")
-    parser.add_argument("--only", action="append", default=[], help="run only where a key has this value; repeatable")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="VALUE[,VALUE]",
+        help="run only where a key has one of these values, * and ? allowed; repeatable, all must hold",
+    )
     parser.add_argument("--report", action="store_true", help="do not run anything")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(run_one(**json.loads(arguments.one))))
         return
-    table.parent.mkdir(exist_ok=True)
+    table.parent.mkdir(parents=True, exist_ok=True)
     if not arguments.report:
-        wanted = [run for run in runs if all(word in map(str, run.values()) for word in arguments.only)]
+        wanted = [run for run in runs if all(_has(run, words.split(",")) for words in arguments.only)]
         _run(script, table, [run for run in wanted if not _is_done(table, run)], arguments.jobs)
     table.with_suffix(".md").write_text(report())
+
+
+def _has(run: dict, words: list[str]) -> bool:
+    return any(fnmatchcase(str(value), word) for value in run.values() for word in words)
 
 
 def _is_done(table: Path, run: dict) -> bool:
