@@ -91,12 +91,18 @@ def test_load_with_an_anndata(paired, make_model, tmp_path):
 
 
 def test_ridge_takes_missing_genes_as_average(paired, make_model):
-    """With every gene but one missing, ridge on the training cells comes close to the training mean."""
+    """With half of the genes missing, ridge on the training cells is still better than the training mean."""
     model = make_model(paired, train={"max_epochs": 1})
     query = paired.copy()
-    missing = np.arange(40) > 0
+    missing = np.arange(40) >= 20
     query["rna"].X = sp.csr_matrix(query["rna"].X.multiply(~missing))
     query["rna"].var["scmog_missing"] = missing
-    table = model.evaluate(query, directions=[("rna", "protein")], metrics=["pearson"])
-    table = table.query("axis == 'flat'").set_index("model")["value"]
-    assert table["ridge"] > table["training mean"] - 0.1
+
+    def scores():
+        table = model.evaluate(query, directions=[("rna", "protein")], metrics=["pearson"])
+        return table.query("axis == 'flat'").set_index("model")["value"]
+
+    table = scores()
+    assert table["ridge"] > table["training mean"] + 0.03
+    del query["rna"].var["scmog_missing"]  # what comes of zeros that pass for measurements
+    assert scores()["ridge"] < table["ridge"]

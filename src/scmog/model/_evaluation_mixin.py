@@ -60,8 +60,8 @@ class EvaluationMixin(RegisteredModel):
             ``labels_key``) and, as a confounder and not a competitor, the mean moved by the measured depth of the
             *target*. They are fitted in the call, on the training cells, so the training data must be attached.
         metrics
-            Names of scores (:data:`scmog.metrics.METRICS`), each for the targets that it applies to; ``"all"`` for
-            every score and axis that the inputs allow. Default, with the main one first:
+            Names of scores, those of :func:`scmog.metrics.summarize`, each for the targets that it applies to;
+            ``"all"`` for every score and axis that the inputs allow. Default, with the main one first:
 
             - ATAC: ``"auroc"``, ``"auprc_normalized"``, ``"brier_skill"`` against the frequencies of the training
               cells, ``"calibration_slope"``, ``"calibration_error"``, ``"variance_share"``;

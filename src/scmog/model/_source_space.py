@@ -45,7 +45,11 @@ class SourceSpace:
 
     def depth(self, counts: Any, missing: np.ndarray | None = None) -> np.ndarray:
         """Depth ``(n_cells,)`` that cells have, or would have if no feature were missing."""
-        return measured_depth(self.source, counts) / share_of(self.average, missing)
+        depth = measured_depth(self.source, counts)
+        if missing is None:
+            return depth
+        # of cells without counts in the present features there is no telling: average, as in the model
+        return np.where(depth > 0, depth / share_of(self.average, missing), self.average.sum())
 
     def transform(self, counts: Any, missing: np.ndarray | None = None) -> np.ndarray:
         """Components ``(n_cells, k)`` of cells with raw ``counts``, in which features may be ``missing``."""
@@ -70,18 +74,17 @@ class SourceSpace:
         return with_log_depth(features, self.depth(counts, missing))
 
     def _compensated(self, missing: np.ndarray) -> PrincipalComponents:
-        """Components for cells in which features are ``missing``.
-
-        The model scales up what the present features say, so it would be unfair to let ridge go without. Missing
-        features are at their mean, so they add nothing to a component; the deviations of the others are divided by the
-        share of its squared loadings that they hold, which keeps the size of its scores. The depth is never missing.
-        """
+        """Components for cells in which features are ``missing``."""
         state = self.components.state()
         loadings = state["components"][:, :-1]
-        squares = np.square(loadings)
-        present = squares[:, ~missing].sum(axis=1)
-        factors = np.minimum(squares.sum(axis=1) / np.maximum(present, 1e-12), _MAX_COMPENSATION)
-        loadings *= factors[:, None] * ~missing
+        squares = np.square(loadings).sum(axis=0)
+        # The model scales up what the present features say, so it would be unfair to let ridge go without. Missing
+        # features are at their mean and add nothing; the deviations of the others are divided by the share of the
+        # squared loadings that they hold, so that scores keep their size. One share for all components: with a share
+        # of its own each, those of which hardly a feature is left would be noise blown up (PBMC, 250 of 1,000 genes:
+        # .63 per protein against .59). The depth, the last column, is never missing.
+        factor = min(float(squares.sum() / max(squares[~missing].sum(), 1e-12)), _MAX_COMPENSATION)
+        loadings *= factor * ~missing
         return PrincipalComponents.from_state(state)
 
     def state(self) -> dict[str, Any]:
