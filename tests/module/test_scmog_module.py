@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, PAPER_DIRECTIONS
 from scmog.module import ModuleConfig, SCMOGModule
+from scmog.nn import InputLayer
 
 N_CELLS = 24
 SIZES = {"rna": 10, "atac": 14, "protein": 5}
@@ -65,7 +66,9 @@ def test_any_pair_of_modalities(direction: tuple[str, str], n_batch: int) -> Non
     tensors = {k: v for k, v in batch(n_batch).items() if k in (key(source), key(target), REGISTRY_KEYS.BATCH_KEY)}
     inference, generative, output = module(tensors)
     assert inference["z"][name].shape == (1, N_CELLS, 3)
-    (parameters,) = generative["parameters"][name]
+    (hidden,) = generative["hidden"][name]
+    assert hidden.shape == (N_CELLS, module.translator(name).decoder.n_trunk)
+    (parameters,) = module.parameters_of(name, tensors)
     assert all(p.shape == (N_CELLS, SIZES[target]) for p in parameters)
     output.loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
@@ -118,7 +121,10 @@ def test_loss_is_the_sum_of_the_directions_losses_by_hand() -> None:
     tensors = batch()
     _, generative, output = module(tensors)
     assert isinstance(output, LossOutput)
-    parameters = {name: [p.detach().double().numpy() for p in ps] for name, [ps] in generative["parameters"].items()}
+    parameters = {
+        name: [p.detach().double().numpy() for p in module.translator(name).parameters_at(hidden)[0]]
+        for name, hidden in generative["hidden"].items()
+    }
 
     p, y = special.expit(parameters["rna_to_atac"][0]), tensors[key("atac")].numpy() > 0
     p_t, alpha_t = np.where(y, p, 1 - p), np.where(y, 0.93, 0.07)
@@ -145,11 +151,36 @@ def test_loss_is_the_sum_of_the_directions_losses_by_hand() -> None:
     assert output.loss.item() == pytest.approx(sum(per_cell.mean() for per_cell in expected.values()), rel=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"rna_likelihood": "raw", "dispersion": "gene", "shared_offset": True}])
+def test_sparse_batches_are_as_good_as_dense_ones(options: dict[str, Any]) -> None:
+    """Losses, gradients and samples of a mini-batch of CSR tensors, as the data loader gives them for sparse data."""
+    tensors = batch()
+    rows = {k: v.to_sparse_csr() for k, v in tensors.items()}
+    gradients = []
+    for given in (tensors, rows):
+        module = fitted_module(*PAPER_DIRECTIONS, **options)
+        _, _, output = module(given)
+        output.loss.backward()
+        gradients.append({name: p.grad for name, p in module.named_parameters()})
+        for name in module.directions:
+            torch.testing.assert_close(module(given)[2].reconstruction_loss[name], output.reconstruction_loss[name])
+        module.eval()
+        sampled = [module.sample(given, name) for name in module.directions]
+        if given is tensors:
+            dense_loss, dense_samples = output.loss, sampled
+    torch.testing.assert_close(output.loss, dense_loss)
+    torch.testing.assert_close(sampled, dense_samples)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(
+            gradients[1][name], gradient, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
 def test_likelihood_of_raw_counts_by_hand() -> None:
     module = fitted_module(("atac", "rna"), rna_likelihood="raw")
     tensors = batch()
     _, generative, output = module(tensors)
-    [(mean, dispersion)] = generative["parameters"]["atac_to_rna"]
+    [(mean, dispersion)] = module.translator("atac_to_rna").parameters_at(generative["hidden"]["atac_to_rna"])
     counts = tensors[key("rna")].double().numpy()
     totals = counts.sum(axis=1, keepdims=True)
     mu, theta = mean.detach().double().numpy() * totals / np.median(totals), dispersion.detach().double().numpy()
@@ -167,8 +198,7 @@ def test_measured_and_generated_are_in_the_same_representation() -> None:
     logs = torch.log1p(tensors[key("protein")])
     torch.testing.assert_close(module.measured("rna_to_protein", tensors), logs - logs.mean(dim=1, keepdim=True))
 
-    _, generative, _ = module(tensors)
-    parameters = {name: of_member for name, [of_member] in generative["parameters"].items()}
+    parameters = {name: module.parameters_of(name, tensors)[0] for name in module.directions}
     torch.testing.assert_close(module.generated("rna_to_atac", tensors), torch.sigmoid(parameters["rna_to_atac"][0]))
     torch.testing.assert_close(module.generated("atac_to_rna", tensors), parameters["atac_to_rna"][0])
     torch.testing.assert_close(module.generated("rna_to_protein", tensors), parameters["rna_to_protein"][0])
@@ -242,7 +272,7 @@ def test_new_critics_fit_their_targets_and_stay_outside() -> None:
     critics = module.new_critics()
     assert list(critics) == list(module.translators)
     widths = {
-        name: [layer.out_features for layer in critic.modules() if isinstance(layer, nn.Linear)]
+        name: [layer.out_features for layer in critic.modules() if isinstance(layer, nn.Linear | InputLayer)]
         for name, critic in critics.items()
     }
     assert widths == {"rna_to_atac": [8, 4, 1], "atac_to_rna": [8, 4, 1], "rna_to_protein": [4, 1]}
@@ -256,7 +286,7 @@ def test_critics_follow_the_configured_initialisation() -> None:
     torch.manual_seed(5)
     critics = module.new_critics()
     torch.manual_seed(5)
-    assert torch.equal(critics["rna_to_atac"].hidden[0].weight, nn.Linear(SIZES["atac"], 50).weight)
+    assert torch.equal(critics["rna_to_atac"].hidden[0].weight.T, nn.Linear(SIZES["atac"], 50).weight)
 
 
 @pytest.mark.parametrize("output_bias", ["constant", "average"])

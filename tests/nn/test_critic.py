@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from scmog.nn import Critic
+from scmog.nn import Critic, InputLayer
 
 
-def linears(critic: Critic) -> list[nn.Linear]:
-    return [layer for layer in critic.modules() if isinstance(layer, nn.Linear)]
+def linears(critic: Critic) -> list[nn.Linear | InputLayer]:
+    return [layer for layer in critic.modules() if isinstance(layer, nn.Linear | InputLayer)]
+
+
+def weight_of(layer: nn.Linear | InputLayer) -> torch.Tensor:
+    return layer.weight.T if isinstance(layer, InputLayer) else layer.weight
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,9 @@ def test_layers_are_the_papers(options: dict[str, tuple[int, ...]], widths: list
         zip(widths[:-1], widths[1:], strict=True)
     )
     leaves = [layer for layer in critic.modules() if not list(layer.children())]
-    expected = [nn.Linear, nn.LeakyReLU] * (len(widths) - 2) + [nn.Linear]  # no batch norm, nothing after the score
+    expected = (
+        [InputLayer, nn.LeakyReLU] + [nn.Linear, nn.LeakyReLU] * (len(widths) - 3) + [nn.Linear]
+    )  # no batch norm, nothing after the score
     assert [type(layer) for layer in leaves] == expected
     assert {layer.negative_slope for layer in leaves if isinstance(layer, nn.LeakyReLU)} == {0.2}
 
@@ -39,7 +45,7 @@ def test_score_by_hand() -> None:
     h = x
     with torch.no_grad():
         for layer in linears(critic):
-            h = h @ layer.weight.T + layer.bias
+            h = h @ weight_of(layer).T + layer.bias
             if layer.out_features > 1:
                 h = torch.maximum(h, 0.2 * h)
         assert critic(x).shape == (6,)
@@ -59,7 +65,7 @@ def test_without_xavier_the_weights_are_torchs() -> None:
     torch.manual_seed(3)
     for layer, (n_in, n_out) in zip(ours, [(20, 8), (8, 4), (4, 1)], strict=True):
         fresh = nn.Linear(n_in, n_out)
-        assert torch.equal(layer.weight, fresh.weight)
+        assert torch.equal(weight_of(layer), fresh.weight)
         assert torch.equal(layer.bias, fresh.bias)
 
 

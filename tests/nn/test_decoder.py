@@ -63,10 +63,18 @@ def test_default_layers_are_the_papers(decoder: type[Decoder], widths: list[int]
 @pytest.mark.parametrize("decoder", ALL)
 def test_shapes(decoder: type[Decoder]) -> None:
     module = small(decoder)
-    parameters = module(torch.randn(7, 3))
+    h = module.trunk(torch.randn(7, 3), None)
+    assert h.shape == (7, 8)
+    parameters = module.parameters_at(h)
     assert [p.shape for p in parameters] == [(7, 6)] * len(HEADS[decoder])
     assert module.expected(parameters).shape == (7, 6)
-    assert module.loss(parameters, targets(decoder, 7)).shape == (7,)
+    assert module.loss(h, targets(decoder, 7)).shape == (7,)
+
+
+@pytest.mark.parametrize("decoder", ALL)
+def test_the_whole_way_is_trunk_and_head(decoder: type[Decoder]) -> None:
+    module, z = small(decoder).eval(), torch.randn(7, 3)
+    torch.testing.assert_close(module(z), module.parameters_at(module.trunk(z, None)))
 
 
 def test_atac_output_bias() -> None:
@@ -76,34 +84,35 @@ def test_atac_output_bias() -> None:
 
 def test_bernoulli_likelihood() -> None:
     module = small(BernoulliDecoder, focal_weight_open=0.3, focal_weight_closed=0.6, focal_gamma=1.5)
-    (logit,) = parameters = module(torch.randn(20, 3))
+    h = module.trunk(torch.randn(20, 3), None)
+    (logit,) = parameters = module.parameters_at(h)
     y = targets(BernoulliDecoder)
     expected = focal_loss(logit, y, weight_open=0.3, weight_closed=0.6, gamma=1.5, reduction="none").sum(dim=1)
-    torch.testing.assert_close(module.loss(parameters, y), expected)
+    torch.testing.assert_close(module.loss(h, y), expected)
     torch.testing.assert_close(module.expected(parameters), 1 / (1 + torch.exp(-logit)))
     # equation 4 by default
-    default = BernoulliDecoder(1)
-    loss = torch.cat([default.loss((torch.zeros(1, 1),), torch.tensor([[value]])) for value in (1.0, 0.0)])
+    default = BernoulliDecoder(1, output_bias=0)
+    loss = torch.cat([default.loss(torch.zeros(1, default.n_trunk), torch.tensor([[value]])) for value in (1.0, 0.0)])
     torch.testing.assert_close(loss, torch.tensor([0.93, 0.07]) * math.log(2) / 4)
 
 
 def test_negative_binomial_likelihood() -> None:
     module = small(NegativeBinomialDecoder)
-    mean, dispersion = parameters = module(torch.randn(20, 3))
+    h = module.trunk(torch.randn(20, 3), None)
+    mean, dispersion = parameters = module.parameters_at(h)
     x = targets(NegativeBinomialDecoder)
     mu, theta = (p.detach().double().numpy() for p in parameters)
     per_cell = -stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu)).mean(axis=1)
-    torch.testing.assert_close(
-        module.loss(parameters, x).detach().double(), torch.as_tensor(per_cell), rtol=1e-5, atol=0
-    )
+    torch.testing.assert_close(module.loss(h, x).detach().double(), torch.as_tensor(per_cell), rtol=1e-5, atol=0)
     assert module.expected((mean, dispersion)) is mean
 
 
 def test_gaussian_likelihood() -> None:
     module = small(GaussianDecoder)
-    (mean,) = parameters = module(torch.randn(20, 3))
+    h = module.trunk(torch.randn(20, 3), None)
+    (mean,) = parameters = module.parameters_at(h)
     y = targets(GaussianDecoder)
-    torch.testing.assert_close(module.loss(parameters, y).mean(), F.mse_loss(mean, y))
+    torch.testing.assert_close(module.loss(h, y).mean(), F.mse_loss(mean, y))
     assert module.expected(parameters) is mean
 
 
@@ -130,7 +139,7 @@ def test_mean_and_dispersion_are_exp_and_softplus_within_bounds(bias: float) -> 
 def test_no_dead_head(decoder: type[Decoder], n_batch: int) -> None:
     module = small(decoder, n_batch=n_batch)
     batch = F.one_hot(torch.arange(20) % 2).float() if n_batch else None
-    module.loss(module(torch.randn(20, 3), batch), targets(decoder)).mean().backward()
+    module.loss(module.trunk(torch.randn(20, 3), batch), targets(decoder)).mean().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         if parameter.dim() == 2 or name.split(".")[0] in HEADS[decoder]:
@@ -140,7 +149,7 @@ def test_no_dead_head(decoder: type[Decoder], n_batch: int) -> None:
 def test_a_gene_with_a_vanishing_mean_can_come_back() -> None:
     module = small(NegativeBinomialDecoder)
     nn.init.constant_(module.log_mean.bias, -20.0)
-    module.loss(module(torch.randn(20, 3)), targets(NegativeBinomialDecoder)).mean().backward()
+    module.loss(module.trunk(torch.randn(20, 3), None), targets(NegativeBinomialDecoder)).mean().backward()
     assert (module.log_mean.bias.grad < 0).all()  # more expression lowers the loss
 
 
@@ -197,10 +206,11 @@ def test_bernoulli_starts_at_the_average_probability(w1: float, w0: float, gamma
     y[:, 5] = 0  # closed in every cell
     module.start_at(y.mean(dim=0))
     assert module.logit.bias.isfinite().all()
-    (logit,) = parameters = module(torch.zeros(500, 3))
+    h = module.trunk(torch.zeros(500, 3), None)
+    (logit,) = module.parameters_at(h)
     probability = torch.sigmoid(module.calibrated_logit(logit))
     torch.testing.assert_close(probability, y.mean(dim=0).expand(500, 6), rtol=1e-4, atol=2e-5)
-    module.loss(parameters, y).mean().backward()
+    module.loss(h, y).mean().backward()
     torch.testing.assert_close(module.logit.bias.grad, torch.zeros(6), rtol=0, atol=1e-4)
 
 
@@ -222,7 +232,7 @@ def test_shared_offset_moves_all_logits_of_a_cell_alike() -> None:
     torch.nn.init.ones_(decoder.offset.weight)
     moved = decoder(z)[0] - start
     torch.testing.assert_close(moved, decoder.trunk(z, None).sum(dim=1, keepdim=True).expand(4, 9))
-    decoder.loss(decoder(z), torch.ones(4, 9)).sum().backward()
+    decoder.loss(decoder.trunk(z, None), torch.ones(4, 9)).sum().backward()
     assert decoder.offset.weight.grad.abs().sum() > 0
 
 
@@ -238,7 +248,8 @@ def test_no_hidden_layer(decoder: type[Decoder], n_batch: int) -> None:
 
 def test_dispersion_of_a_gene_is_the_same_in_all_cells() -> None:
     decoder = NegativeBinomialDecoder(9, dispersion="gene", n_latent=3, n_hidden=(5,))
-    mean, dispersion = decoder(torch.randn(4, 3))
+    h = decoder.trunk(torch.randn(4, 3), None)
+    _, dispersion = decoder.parameters_at(h)
     torch.testing.assert_close(dispersion, torch.full((4, 9), math.log(2) + 1e-4))  # softplus of 0, and the bound
-    decoder.loss((mean, dispersion), torch.ones(4, 9)).sum().backward()
+    decoder.loss(h, torch.ones(4, 9)).sum().backward()
     assert decoder.raw_gene_dispersion.grad.abs().min() > 0

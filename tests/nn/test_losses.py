@@ -71,20 +71,6 @@ def test_focal_gradient(gamma: float) -> None:
     torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("block", [1, 7, 40, 10_000])
-def test_focal_in_blocks_of_cells(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    p, y = scores_and_targets()
-    logit, target = torch.as_tensor(special.logit(p)).requires_grad_(), torch.as_tensor(y)
-    expected = focal_of_probabilities(p, y, **PAPER)
-    monkeypatch.setattr("scmog.nn._losses._BLOCK_ENTRIES", block)
-    loss = focal_loss(logit, target, **PAPER, reduction="cell")
-    np.testing.assert_allclose(loss.detach().numpy(), expected.sum(axis=1), rtol=1e-10)
-    (ours,) = torch.autograd.grad(loss.sum(), logit)
-    p_t = torch.where(target == 1, torch.sigmoid(logit), 1 - torch.sigmoid(logit))
-    written_out = -((0.07 + 0.86 * target) * (1 - p_t) ** 2 * p_t.log()).sum()
-    torch.testing.assert_close(ours, torch.autograd.grad(written_out, logit)[0], rtol=1e-9, atol=1e-12)
-
-
 def test_focal_with_gamma_0_is_weighted_cross_entropy() -> None:
     p, y = (torch.as_tensor(a) for a in scores_and_targets())
     logit = torch.logit(p)

@@ -1,4 +1,4 @@
-"""An AnnDataManager whose queries may lack modalities."""
+"""An AnnDataManager whose queries may lack modalities and whose mini-batches stay sparse."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 from mudata import MuData
 from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
+from torch.utils.data import Dataset, Subset
 
 from scmog._constants import is_generated
 from scmog.data._count_field import MuDataCheckedLayerField
+from scmog.data._rows_dataset import RowsDataset
 
 
 class PartialMuDataManager(AnnDataManager):
@@ -67,6 +69,14 @@ class PartialMuDataManager(AnnDataManager):
         )
         manager.register_fields(adata_target, self.reference_registry or self._registry, **transfer)
         return manager
+
+    def create_torch_dataset(
+        self, indices: Any = None, data_and_attributes: Any = None, load_sparse_tensor: bool = False
+    ) -> Dataset[dict[str, Any]]:
+        """Cells ``indexes`` as mini-batches, sparse where the data are; what scvi-tools' loaders call."""
+        del load_sparse_tensor  # decided by the data
+        dataset = RowsDataset(self, data_and_attributes)
+        return dataset if indices is None else Subset(dataset, indices)
 
 
 def _available(field: Any, mdata: MuData) -> bool:

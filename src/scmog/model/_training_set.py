@@ -25,6 +25,7 @@ from scmog.model._density import density_cut
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.model._source_space import SourceSpace
 from scmog.module import SCMOGModule
+from scmog.nn import entries
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +194,9 @@ def fit_recalibration(
             continue
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
         logits = torch.cat([module.sample(tensors, name, score="logit").cpu() for tensors in loader])
-        measured = torch.cat([counts > 0 for counts in _passes(manager, target, cells, batch_size)()])
+        target_of = module.representation(target).target
+        passes = _passes(manager, target, cells, batch_size)
+        measured = torch.cat([target_of(counts).to_dense() > 0 for counts in passes()])
         if not recalibration.fit(logits, measured.cpu()):
             logger.warning(
                 "%s: on the validation cells peaks with a higher score are open less often; its probabilities are left "
@@ -209,7 +212,7 @@ def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.
         if not MODALITIES[target].binary:
             continue
         loader = ordered_loader(manager, np.sort(train), batch_size, batch_keys(manager, [source]))
-        n_open = sum(float((counts > 0).sum()) for counts in _passes(manager, target, train, batch_size)())
+        n_open = sum(len(entries(counts)[0]) for counts in _passes(manager, target, train, batch_size)())
         logits = (module.sample(tensors, name, score="logit") for tensors in loader)
         module.translator(name).open_cut.fill_(density_cut(logits, n_open))
 

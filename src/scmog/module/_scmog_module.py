@@ -141,7 +141,7 @@ class SCMOGModule(BaseModuleClass):
         Parameters
         ----------
         counts
-            Raw counts by modality, each ``(n_cells, n_features)``.
+            Raw counts by modality, each ``(n_cells, n_features)``, dense or CSR.
         directions
             Names of the directions to run; default all whose source is there.
         missing
@@ -165,37 +165,38 @@ class SCMOGModule(BaseModuleClass):
         return {"z": inference_outputs["z"], "batch_codes": tensors.get(REGISTRY_KEYS.BATCH_KEY)}
 
     @auto_move_data
-    def generative(
-        self, z: dict[str, Tensor], batch_codes: Tensor | None = None
-    ) -> dict[str, dict[str, list[Parameters]]]:
-        """Decode: ``{"parameters": {direction name: [parameters of the likelihood of each member]}}``.
-
-        Each parameter is ``(n_cells, n_features)``.
-        """
-        parameters = {
+    def generative(self, z: dict[str, Tensor], batch_codes: Tensor | None = None) -> dict[str, dict[str, list[Tensor]]]:
+        """Decode up to the last hidden layer: ``{"hidden": {direction name: [(n_cells, n_trunk) of each member]}}``."""
+        hidden = {
             name: self.translator(name).decode(latent, self.batch_weights(batch_codes, latent.shape[1]))
             for name, latent in z.items()
         }
-        return {"parameters": parameters}
+        return {"hidden": hidden}
 
     def loss(
         self,
         tensors: dict[str, Tensor],
         inference_outputs: dict[str, Any],
-        generative_outputs: dict[str, dict[str, list[Parameters]]],
+        generative_outputs: dict[str, dict[str, list[Tensor]]],
     ) -> LossOutput:
         """Focal, negative binomial or squared-error loss of each direction; the total is their sum over directions."""
         del inference_outputs
         per_cell = {
-            name: self.translator(name).loss(parameters, self.measured(name, tensors), self._exposure(name, tensors))
-            for name, parameters in generative_outputs["parameters"].items()
+            name: self.translator(name).loss(hidden, self.measured(name, tensors), self._exposure(name, tensors))
+            for name, hidden in generative_outputs["hidden"].items()
         }  # each (n_cells,)
         total = torch.stack([loss.mean() for loss in per_cell.values()]).sum()
         return LossOutput(loss=total, reconstruction_loss=per_cell)
 
+    def parameters_of(self, name: str, tensors: dict[str, Tensor], missing: Tensor | None = None) -> list[Parameters]:
+        """Parameters of the likelihood of a direction from each member, for a mini-batch."""
+        latent = self.inference(**self._get_inference_input(tensors), directions=[name], missing=missing)
+        hidden = self.generative(**self._get_generative_input(tensors, latent))["hidden"][name]
+        return self.translator(name).parameters_at(hidden)
+
     # ------------------------------------------------------------------ what training and generation need
     def measured(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
-        """The measured target of a direction in its representation, ``(n_cells, n_features)``."""
+        """The measured target of a direction in its representation, ``(n_cells, n_features)``, dense or CSR."""
         target = self.directions[name][1]
         return self.representation(target).target(tensors[MODALITIES[target].registry_key])
 
@@ -207,9 +208,8 @@ class SCMOGModule(BaseModuleClass):
 
     def generated(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
         """The generated target of a direction as its critic sees it, ``(n_members * n_cells, n_features)``."""
-        latent = self.inference(**self._get_inference_input(tensors), directions=[name])
-        parameters = self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
-        return torch.cat([self.translator(name).decoder.expected(of_member) for of_member in parameters])
+        expected = self.translator(name).decoder.expected
+        return torch.cat([expected(of_member) for of_member in self.parameters_of(name, tensors)])
 
     @torch.inference_mode()
     def sample(
@@ -234,11 +234,8 @@ class SCMOGModule(BaseModuleClass):
             For ATAC: ``"logit"`` or ``"probability"`` of the calibrated probability, or ``"raw"``, the sigmoid that the
             focal loss trained. Other targets have one output only.
         """
-        latent = self.inference(**self._get_inference_input(tensors), directions=[name], missing=missing)
         translator = self.translator(name)
-        parameters = translator.average(
-            self.generative(**self._get_generative_input(tensors, latent))["parameters"][name]
-        )
+        parameters = translator.average(self.parameters_of(name, tensors, missing))
         if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
             return translator.decoder.expected(parameters)
         logit = translator.recalibration(translator.decoder.calibrated_logit(parameters[0]))

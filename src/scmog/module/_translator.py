@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, Direction
 from scmog.module._config import ModuleConfig
-from scmog.nn import DECODERS, BernoulliDecoder, Decoder, Encoder, LogitRecalibration, NegativeBinomialDecoder
+from scmog.nn import (
+    DECODERS,
+    BernoulliDecoder,
+    Decoder,
+    Encoder,
+    EncoderInput,
+    LogitRecalibration,
+    NegativeBinomialDecoder,
+)
 
 Parameters = tuple[Tensor, ...]
 """Parameters of a likelihood, each ``(n_cells, n_features)``."""
@@ -82,17 +90,25 @@ class Translator(nn.Module):
         decoder: Decoder = self.member().decoder
         return decoder
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Latent representations ``(n_members, n_cells, n_latent)`` of transformed input, ``(n_cells, n_input)``."""
+    def encode(self, x: EncoderInput) -> Tensor:
+        """Latent representations ``(n_members, n_cells, n_latent)`` of transformed counts, ``(n_cells, n_input)``."""
         return torch.stack([self.member(i).encoder(x) for i in range(len(self.members))])
 
-    def decode(self, z: Tensor, batch: Tensor | None = None) -> list[Parameters]:
-        """Parameters of the target's likelihood from each member for ``z``, ``(n_members, n_cells, n_latent)``."""
-        return [self.member(i).decoder(latent, batch) for i, latent in enumerate(z)]
+    def decode(self, z: Tensor, batch: Tensor | None = None) -> list[Tensor]:
+        """Last hidden layer of each member's decoder, ``(n_cells, n_trunk)``, for ``z`` of all members.
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> Parameters:
-        """Parameters of the target's likelihood for transformed input ``x``, ``(n_cells, n_input)``."""
-        return self.average(self.decode(self.encode(x), batch))
+        From there :meth:`parameters_at` or :meth:`loss` go on: the output of training, with a number for each cell and
+        feature, is too large to be made in between.
+        """
+        return [self.member(i).decoder.trunk(latent, batch) for i, latent in enumerate(z)]
+
+    def parameters_at(self, hidden: Sequence[Tensor]) -> list[Parameters]:
+        """Parameters of the target's likelihood from each member."""
+        return [self.member(i).decoder.parameters_at(h) for i, h in enumerate(hidden)]
+
+    def forward(self, x: EncoderInput, batch: Tensor | None = None) -> Parameters:
+        """Parameters of the target's likelihood for transformed counts ``x``, ``(n_cells, n_input)``."""
+        return self.average(self.parameters_at(self.decode(self.encode(x), batch)))
 
     def average(self, parameters: Sequence[Parameters]) -> Parameters:
         """Average over members of each parameter: of logits for on/off targets, else of means (and dispersions)."""
@@ -100,9 +116,10 @@ class Translator(nn.Module):
             return parameters[0]
         return tuple(torch.stack(same).mean(dim=0) for same in zip(*parameters, strict=True))
 
-    def loss(self, parameters: Sequence[Parameters], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+    def loss(self, hidden: Sequence[Tensor], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""
-        return torch.stack([self.decoder.loss(of_member, target, exposure) for of_member in parameters]).mean(dim=0)
+        losses = [self.member(i).decoder.loss(h, target, exposure) for i, h in enumerate(hidden)]
+        return torch.stack(losses).mean(dim=0)
 
     def start_at(self, average: Tensor) -> None:
         """Set the output biases to an ``average`` profile, ``(n_output,)``, in place."""

@@ -4,6 +4,8 @@ from scmog.nn._calibration import LogitRecalibration, calibrated_logit, focal_mi
 from scmog.nn._critic import Critic
 from scmog.nn._decoder import DECODERS, BernoulliDecoder, Decoder, GaussianDecoder, NegativeBinomialDecoder
 from scmog.nn._encoder import Encoder
+from scmog.nn._encoder_input import EncoderInput, InputDropout, InputLayer
+from scmog.nn._linear_focal import Focal, linear_focal_loss
 from scmog.nn._losses import critic_loss, focal_loss, generator_loss, mse_loss, negative_binomial_loss
 from scmog.nn._representations import (
     REPRESENTATIONS,
@@ -13,6 +15,7 @@ from scmog.nn._representations import (
     Representation,
     compensate,
 )
+from scmog.nn._rows import entries
 
 __all__ = [
     "DECODERS",
@@ -23,7 +26,11 @@ __all__ = [
     "Critic",
     "Decoder",
     "Encoder",
+    "EncoderInput",
+    "Focal",
     "GaussianDecoder",
+    "InputDropout",
+    "InputLayer",
     "LogitRecalibration",
     "NegativeBinomialDecoder",
     "ProportionRepresentation",
@@ -31,9 +38,11 @@ __all__ = [
     "calibrated_logit",
     "compensate",
     "critic_loss",
+    "entries",
     "focal_loss",
     "focal_minimiser_logit",
     "generator_loss",
+    "linear_focal_loss",
     "mse_loss",
     "negative_binomial_loss",
 ]

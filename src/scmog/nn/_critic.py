@@ -28,7 +28,7 @@ class Critic(nn.Module):
 
     def __init__(self, n_input: int, *, n_hidden: Sequence[int] = (1024, 256, 64, 16), xavier: bool = True) -> None:
         super().__init__()
-        self.hidden = fully_connected(n_input, n_hidden, batch_norm=False)
+        self.hidden = fully_connected(n_input, n_hidden, batch_norm=False, features=True)
         self.score = nn.Linear(n_hidden[-1], 1)
         if xavier:
             xavier_(self)
@@ -39,7 +39,7 @@ class Critic(nn.Module):
         Parameters
         ----------
         x
-            Measured or generated profiles in the target's representation, ``(n_cells, n_input)``.
+            Measured or generated profiles in the target's representation, ``(n_cells, n_input)``, dense or CSR.
 
         Returns
         -------

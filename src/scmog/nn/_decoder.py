@@ -1,8 +1,8 @@
 """The decoders: one class per likelihood.
 
-Each decoder maps a latent representation (and a batch covariate) to the parameters of its likelihood, and
-knows three things about them: the loss against a target, the expected value of the target (what a critic sees
-and what a user gets), and how to start at the average profile of the training cells.
+Each decoder maps a latent representation (and a batch covariate) through its trunk to the parameters of its
+likelihood, and knows three things about them: the loss against a target, the expected value of the target (what a
+critic sees and what a user gets), and how to start at the average profile of the training cells.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from scmog.nn._calibration import calibrated_logit, focal_minimiser_logit
 from scmog.nn._layers import fully_connected, xavier_
-from scmog.nn._losses import focal_loss, mse_loss, negative_binomial_loss
+from scmog.nn._linear_focal import Focal, linear_focal_loss
+from scmog.nn._losses import mse_loss, negative_binomial_loss
+from scmog.nn._rows import scale_rows
 
 _MIN_MEAN, _MAX_MEAN = 1e-5, 1e6  # bounds of the negative binomial mean, as in the authors' code
 _MIN_DISPERSION, _MAX_DISPERSION = 1e-4, 1e3
@@ -61,16 +63,20 @@ class Decoder(nn.Module, ABC):
         h: torch.Tensor = self.hidden(z if batch is None else torch.cat([z, batch], dim=1))
         return h
 
-    @abstractmethod
     def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, ...]:
         """Parameters of the likelihood, each ``(n_cells, n_output)``."""
+        return self.parameters_at(self.trunk(z, batch))
 
     @abstractmethod
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
-        """Loss of each cell, ``(n_cells,)``.
+    def parameters_at(self, h: Tensor) -> tuple[Tensor, ...]:
+        """Parameters of the likelihood, each ``(n_cells, n_output)``, for the trunk's ``h``, ``(n_cells, n_trunk)``."""
 
-        With an ``exposure``, ``(n_cells, 1)``, a count target is compared as it was counted, times the exposure; other
-        likelihoods have no use for it.
+    @abstractmethod
+    def loss(self, h: Tensor, target: Tensor, exposure: Tensor | None = None) -> Tensor:
+        """Loss of each cell, ``(n_cells,)``, for the trunk's ``h``, ``(n_cells, n_trunk)``.
+
+        ``target`` may be CSR. With an ``exposure``, ``(n_cells, 1)``, a count target is compared as it was counted,
+        times the exposure; other likelihoods have no use for it.
         """
 
     @abstractmethod
@@ -113,11 +119,7 @@ class BernoulliDecoder(Decoder):
         dropout_rate: float = 0.0,
     ) -> None:
         super().__init__(n_output, n_latent=n_latent, n_hidden=n_hidden, n_batch=n_batch, dropout_rate=dropout_rate)
-        self.focal = {
-            "weight_open": focal_weight_open,
-            "weight_closed": focal_weight_closed,
-            "gamma": focal_gamma,
-        }
+        self.focal = Focal(focal_weight_open, focal_weight_closed, focal_gamma)
         self.logit = nn.Linear(self.n_trunk, n_output)
         self.offset = nn.Linear(self.n_trunk, 1, bias=False) if shared_offset else None
         xavier_(self)
@@ -125,15 +127,15 @@ class BernoulliDecoder(Decoder):
         if self.offset is not None:
             nn.init.zeros_(self.offset.weight)
 
-    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
+    def parameters_at(self, h: Tensor) -> tuple[Tensor]:
         """Logits, ``(n_cells, n_output)``."""
-        h = self.trunk(z, batch)
         logit: Tensor = self.logit(h)
         return (logit if self.offset is None else logit + self.offset(h),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+    def loss(self, h: Tensor, target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Focal loss of each cell, summed over the features, ``(n_cells,)``."""
-        return focal_loss(parameters[0], target, **self.focal, reduction="cell")
+        offset = None if self.offset is None else self.offset(h)
+        return linear_focal_loss(h, self.logit.weight, self.logit.bias, offset, target, self.focal)
 
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
         """Raw scores (sigmoid of the logits), ``(n_cells, n_output)``; these are what the critic sees."""
@@ -141,14 +143,14 @@ class BernoulliDecoder(Decoder):
 
     def calibrated_logit(self, logit: Tensor) -> Tensor:
         """Logit of the probability to be open at which the focal loss is minimised by ``logit``."""
-        return calibrated_logit(logit, **self.focal)
+        return calibrated_logit(logit, **self.focal._asdict())
 
     @torch.no_grad()
     def start_at(self, average: Tensor) -> None:
         """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
         # peaks that are closed (or open) in every training cell have no finite logit
         frequency = average.clamp(1e-5, 1 - 1e-5)
-        self.logit.bias.copy_(focal_minimiser_logit(torch.logit(frequency), **self.focal))
+        self.logit.bias.copy_(focal_minimiser_logit(torch.logit(frequency), **self.focal._asdict()))
 
 
 class NegativeBinomialDecoder(Decoder):
@@ -179,22 +181,24 @@ class NegativeBinomialDecoder(Decoder):
         self.raw_gene_dispersion = None if of_cells else nn.Parameter(torch.zeros(n_output))
         xavier_(self)
 
-    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def parameters_at(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and dispersion, both ``(n_cells, n_output)``."""
-        h = self.trunk(z, batch)
+        mean, dispersion = self._mean_and_dispersion(h)
+        return mean, dispersion.expand_as(mean)
+
+    def _mean_and_dispersion(self, h: Tensor) -> tuple[Tensor, Tensor]:
         # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
         # could never come back.
         mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
         raw: Any = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
-        dispersion = (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
-        return mean, dispersion.expand_as(mean)
+        return mean, (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+    def loss(self, h: Tensor, target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
-        mean, dispersion = parameters
+        mean, dispersion = self._mean_and_dispersion(h)
         if exposure is not None:  # raw counts: a shallow cell says less than a deep one
-            mean, target = mean * exposure, target * exposure
-        return negative_binomial_loss(mean, dispersion, target, reduction="none").mean(dim=1)
+            mean, target = mean * exposure, scale_rows(target, exposure)
+        return negative_binomial_loss(mean, dispersion, target, reduction="cell")
 
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
         """Mean of the negative binomial, ``(n_cells, n_output)``."""
@@ -222,13 +226,13 @@ class GaussianDecoder(Decoder):
         self.mean = nn.Linear(self.n_trunk, n_output)
         xavier_(self)
 
-    def forward(self, z: Tensor, batch: Tensor | None = None) -> tuple[Tensor]:
+    def parameters_at(self, h: Tensor) -> tuple[Tensor]:
         """Mean, ``(n_cells, n_output)``."""
-        return (self.mean(self.trunk(z, batch)),)
+        return (self.mean(h),)
 
-    def loss(self, parameters: tuple[Tensor, ...], target: Tensor, exposure: Tensor | None = None) -> Tensor:
+    def loss(self, h: Tensor, target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Squared error of each cell, averaged over the features, ``(n_cells,)``."""
-        return mse_loss(parameters[0], target, reduction="cell")
+        return mse_loss(self.mean(h), target, reduction="cell")
 
     def expected(self, parameters: tuple[Tensor, ...]) -> Tensor:
         """Mean, ``(n_cells, n_output)``."""

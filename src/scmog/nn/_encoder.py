@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from scmog.nn._encoder_input import EncoderInput, InputDropout
 from scmog.nn._layers import fully_connected, xavier_
 
 
@@ -24,8 +25,7 @@ class Encoder(nn.Module):
     dropout_rate
         Dropout after each hidden layer.
     input_dropout_rate
-        Share of inputs that is set to zero at random in training. Zero must mean "average" in the
-        input, which the transforms of :mod:`scmog.nn` provide.
+        Share of the non-zero inputs that are set to their average at random in training.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Encoder(nn.Module):
         input_dropout_rate: float = 0.0,
     ) -> None:
         super().__init__()
-        self.input_dropout = nn.Dropout(input_dropout_rate)
-        self.hidden = fully_connected(n_input, n_hidden, dropout_rate=dropout_rate)
+        self.input_dropout = InputDropout(input_dropout_rate)
+        self.hidden = fully_connected(n_input, n_hidden, dropout_rate=dropout_rate, features=True)
         # The latent layer is normalised and activated like the others but never dropped out: 16 numbers are few.
         self.latent = fully_connected(n_hidden[-1], (n_latent,))
         xavier_(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: EncoderInput) -> Tensor:
         """Encode.
 
         Parameters
         ----------
         x
-            Transformed input, ``(n_cells, n_input)``.
+            Transformed counts, ``(n_cells, n_input)``.
 
         Returns
         -------

@@ -6,16 +6,16 @@ Every function takes tensors and an explicit ``reduction``: ``"none"`` returns t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from scmog.nn._rows import entries
 
 Reduction = Literal["none", "cell", "sum", "mean"]
 _NB_EPS = 1e-10  # epsilon of equation 6
-_BLOCK_ENTRIES = 1 << 17  # 512 KiB of float32: fits the cache of a core, large enough to hide Python
 
 
 def _reduce(loss: Tensor, reduction: str, *, cell: Literal["sum", "mean"]) -> Tensor:
@@ -29,46 +29,6 @@ def _reduce(loss: Tensor, reduction: str, *, cell: Literal["sum", "mean"]) -> Te
         return loss.mean()
     message = f"reduction must be 'none', 'cell', 'sum' or 'mean', got {reduction!r}."
     raise ValueError(message)
-
-
-class _Focal(torch.autograd.Function):
-    """Focal loss of logits, summed over the features of a cell or entry by entry.
-
-    Written by hand because autograd would keep about nine tensors of the size of the logits and run through all of them
-    for each operation. Here the gradient is made in the forward pass, where its ingredients are at hand, and the work
-    goes through blocks of cells that stay in the processor's cache.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logit: Tensor, is_open: Tensor, weights: Tensor, gamma: float, per_cell: bool) -> Tensor:
-        weight_closed, weight_open = weights
-        loss = logit.new_empty(len(logit)) if per_cell else torch.empty_like(logit)
-        gradient = torch.empty_like(logit) if ctx.needs_input_grad[0] else None
-        n_rows = max(1, _BLOCK_ENTRIES // max(1, logit.shape[1])) if logit.device.type == "cpu" else max(1, len(logit))
-        for start in range(0, len(logit), n_rows):
-            rows = slice(start, start + n_rows)
-            opened = is_open[rows]
-            wrongness = torch.where(opened, -logit[rows], logit[rows])  # logit of the score given to the other state
-            surprise = F.softplus(wrongness)  # -log of the score given to the truth
-            error = torch.sigmoid(wrongness)  # 1 - that score
-            weight = torch.where(opened, weight_open, weight_closed)
-            modulation = weight if gamma == 0 else weight * (error if gamma == 1 else error.pow(gamma))
-            entries = modulation * surprise
-            loss[rows] = entries.sum(dim=1) if per_cell else entries
-            if gradient is not None:
-                # d/du [e^g s] = e^g (g (1 - e) s + e), with e = sigmoid(u), s = softplus(u)
-                slope = surprise.mul_(1 - error).mul_(gamma).add_(error).mul_(modulation)
-                torch.where(opened, -slope, slope, out=gradient[rows])
-        ctx.per_cell = per_cell
-        ctx.save_for_backward(gradient)
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (gradient,) = ctx.saved_tensors
-        upstream = grad_outputs[0].unsqueeze(1) if ctx.per_cell else grad_outputs[0]
-        return gradient * upstream, None, None, None, None
 
 
 def focal_loss(
@@ -113,12 +73,12 @@ def focal_loss(
     if gamma < 0:
         message = f"gamma must not be negative, got {gamma}."
         raise ValueError(message)
-    weights = logit.new_tensor([weight_closed, weight_open])
-    per_cell = reduction != "none"
-    loss = _Focal.apply(logit, target > 0, weights, gamma, per_cell)
-    if reduction in ("none", "cell"):
-        return loss
-    return _reduce(loss, reduction, cell="sum") / (logit.shape[1] if reduction == "mean" else 1)
+    is_open = target > 0
+    wrongness = torch.where(is_open, -logit, logit)  # logit of the score given to the other state
+    weight = torch.where(is_open, logit.new_tensor(weight_open), logit.new_tensor(weight_closed))
+    # the power as an exponential: that of a score which has become 0 would have no finite gradient
+    loss = weight * torch.exp(gamma * F.logsigmoid(wrongness)) * F.softplus(wrongness)
+    return _reduce(loss, reduction, cell="sum")
 
 
 def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, reduction: Reduction) -> Tensor:
@@ -137,9 +97,10 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     mean
         :math:`\mu > 0`, ``(n_cells, n_features)``.
     dispersion
-        :math:`\theta > 0` (inverse dispersion: the variance is :math:`\mu + \mu^2 / \theta`), same shape.
+        :math:`\theta > 0` (inverse dispersion: the variance is :math:`\mu + \mu^2 / \theta`), same shape, or
+        ``(n_features,)`` where it is the same for all cells.
     target
-        Counts :math:`x \geq 0`, not necessarily whole (size-normalised counts), same shape.
+        Counts :math:`x \geq 0`, not necessarily whole (size-normalised counts), shape of ``mean``, dense or CSR.
     reduction
         ``"cell"`` averages over the features of a cell.
 
@@ -149,12 +110,16 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     """
     # log(theta + mu) - log(theta) as log1p(mu / theta), and the other way round: differences of logarithms would lose
     # what counts of a million multiply
-    loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS)) + target * torch.log1p(dispersion / (mean + _NB_EPS))
-    at = target.nonzero(as_tuple=True)
-    x, theta = _precise(target[at]), _precise(dispersion[at])
-    gamma_terms = torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)
-    loss = loss.index_put(at, gamma_terms.to(loss.dtype), accumulate=True)
-    return _reduce(loss, reduction, cell="mean")
+    loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS))
+    rows, columns, x = entries(target)
+    mu = mean[rows, columns]
+    theta = dispersion[columns] if dispersion.dim() == 1 else dispersion[rows, columns]
+    of_counts = x * torch.log1p(theta / (mu + _NB_EPS))
+    x, theta = _precise(x), _precise(theta)
+    of_counts = of_counts + (torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)).to(mu)
+    if reduction == "cell":  # without a pass over all entries to add to a few of them
+        return loss.sum(dim=1).index_add(0, rows, of_counts) / loss.shape[1]
+    return _reduce(loss.index_put((rows, columns), of_counts, accumulate=True), reduction, cell="mean")
 
 
 def _precise(values: Tensor) -> Tensor:

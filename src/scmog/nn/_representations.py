@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from scmog.nn._encoder_input import EncoderInput
+from scmog.nn._rows import append_column, column_sums, is_sparse, map_values, row_sums, scale_columns, scale_rows
+
 _ROUNDING = 1e-10  # of the squared mean: single-precision input carries 1e-7 of the mean
 _MAX_COMPENSATION = 10.0  # beyond it the noise of few features is what grows
 
 Batches = Callable[[], Iterable[Tensor]]
-"""Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``."""
+"""Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``, dense or CSR."""
 
 
 class Representation(nn.Module, ABC):
@@ -60,7 +63,10 @@ class Representation(nn.Module, ABC):
 
     @abstractmethod
     def target(self, counts: Tensor) -> Tensor:
-        """What a decoder of this modality learns to return for raw ``counts``, ``(n_cells, n_features)``."""
+        """What a decoder of this modality learns to return for raw ``counts``, ``(n_cells, n_features)``.
+
+        CSR where the counts are, but for proteins.
+        """
 
     def exposure(self, counts: Tensor) -> Tensor | None:
         """Factor between the target and what was counted in a cell, ``(n_cells, 1)``; None where there is none."""
@@ -68,7 +74,7 @@ class Representation(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> EncoderInput:
         """Input of an encoder for raw ``counts``, ``(n_cells, n_input)``.
 
         ``missing``, boolean ``(n_features,)``, marks features that the query has not measured. They enter as average,
@@ -83,18 +89,19 @@ class Representation(nn.Module, ABC):
         return _moments(self.target(counts) for counts in self._blocks(batches))
 
 
-def compensate(deviation: Tensor, missing: Tensor | None, variance: Tensor) -> Tensor:
-    """Deviations from the average, ``(n_cells, n_features)``, of cells in which some features are missing.
+def compensate(values: Tensor, average: Tensor, missing: Tensor | None, variance: Tensor) -> EncoderInput:
+    """Deviations of ``values``, ``(n_cells, n_features)``, from their average where some features are missing.
 
     Missing features are average, so their deviation is zero. The others are divided by the share of the ``variance``,
     ``(n_features,)``, that they have in the training cells: the sum that a layer of the encoder forms keeps its size,
     as with the inputs that dropout leaves in training.
     """
     if missing is None:
-        return deviation
+        return EncoderInput(values, average)
     share = variance[~missing].sum() / variance.sum().clamp_min(1e-12)
     factor = (1 / share.clamp_min(1e-12)).clamp(1.0, _MAX_COMPENSATION)
-    return torch.where(missing, torch.zeros_like(deviation), deviation * factor)
+    factors = torch.where(missing, torch.zeros_like(average), factor.to(average))
+    return EncoderInput(scale_columns(values, factors), average * factors)
 
 
 def _divisor(sd: Tensor) -> Tensor:
@@ -106,10 +113,10 @@ def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (unbiased) of each column over all blocks, in single precision."""
     n, total, squares = 0, torch.zeros(()), torch.zeros(())
     for block in blocks:
-        values = block.double()
+        values = map_values(block, Tensor.double)
         n += values.shape[0]
-        total = total + values.sum(dim=0)
-        squares = squares + values.square().sum(dim=0)
+        total = total + column_sums(values)
+        squares = squares + column_sums(map_values(values, torch.square))
     mean = total / n
     variance = (squares / n - mean.square()).clamp_min(0) * (n / max(n - 1, 1))
     # a column that is constant but for rounding has no spread to divide by
@@ -171,15 +178,16 @@ class CountRepresentation(Representation):
 
     def fit(self, batches: Batches) -> None:
         """Fit library size, then gene-wise means and standard deviations."""
-        totals = torch.cat([counts.double().sum(dim=1) for counts in self._blocks(batches)])
+        totals = torch.cat([_totals(counts) for counts in self._blocks(batches)])
         measured = totals[totals > 0]
         # scanpy's normalize_total takes the median of the cells that have counts, as here
         self.median_total = (measured.quantile(0.5) if len(measured) else totals.new_ones(())).to(self.median_total)
         self.depth.fit(totals)
         self.average = self._target_moments(batches)[0].to(self.average)
-        mean, sd = _moments(torch.log1p(self.target(counts)) for counts in self._blocks(batches))
+        mean, sd = _moments(map_values(self.target(counts), torch.log1p) for counts in self._blocks(batches))
         self.log_mean, self.log_sd = mean.to(self.log_mean), sd.to(self.log_sd)
-        self.raw_log_mean = _moments(torch.log1p(counts) for counts in self._blocks(batches))[0].to(self.raw_log_mean)
+        raw_mean, _ = _moments(map_values(counts, torch.log1p) for counts in self._blocks(batches))
+        self.raw_log_mean = raw_mean.to(self.raw_log_mean)
 
     def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
         """Library size over the median, ``(n_cells, 1)``; 1 for a cell without counts.
@@ -189,37 +197,35 @@ class CountRepresentation(Representation):
         expected = self.median_total
         if missing is not None:
             expected = expected * self.average[~missing].sum() / self.average.sum().clamp_min(1e-12)
-        factors = counts.sum(dim=1, keepdim=True) / expected.clamp_min(1e-12)
+        factors = row_sums(counts) / expected.clamp_min(1e-12)
         return torch.where(factors > 0, factors, torch.ones_like(factors))
 
     def target(self, counts: Tensor) -> Tensor:
         """Size-normalised counts, ``(n_cells, n_features)``."""
-        return counts / self.size_factors(counts)
+        return scale_rows(counts, 1 / self.size_factors(counts))
 
     def exposure(self, counts: Tensor) -> Tensor:
         """Library size over the median, ``(n_cells, 1)``: 0 for a cell without counts, which has nothing to say."""
-        return counts.sum(dim=1, keepdim=True) / self.median_total.clamp_min(1e-12)
+        return row_sums(counts) / self.median_total.clamp_min(1e-12)
 
-    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> EncoderInput:
         """Input of an RNA encoder in one of the styles, ``(n_cells, n_input)``."""
         self._check(style)
         factors = self.size_factors(counts, missing)
+        variance = self.log_sd.square()
         if style == "log_depth":
-            x = torch.log1p(counts) - self.raw_log_mean
-        elif style == "counts":
-            x = counts / factors - self.average
-        else:
-            x = torch.log1p(counts / factors) - self.log_mean
-            if style == "zscore":
-                x = x / _divisor(self.log_sd)
-        x = compensate(x, missing, (self.log_sd > 0).float() if style == "zscore" else self.log_sd.square())
-        if style == "counts":
-            return x + self.average
-        if style == "log_depth":
+            x = compensate(map_values(counts, torch.log1p), self.raw_log_mean, missing, variance)
             # the library size that the cell would have if no gene were missing
-            totals = torch.where(counts.sum(dim=1, keepdim=True) > 0, factors * self.median_total, 0)
-            x = torch.cat([x, self.depth(totals)], dim=1)
-        return x
+            totals = torch.where(row_sums(counts) > 0, factors * self.median_total, 0)
+            return _with_depth(x, self.depth(totals))
+        normalised = scale_rows(counts, 1 / factors)
+        if style == "counts":
+            return _onto(self.average, compensate(normalised, self.average, missing, variance))
+        logs, average = map_values(normalised, torch.log1p), self.log_mean
+        if style == "zscore":
+            scale = 1 / _divisor(self.log_sd)
+            logs, average, variance = scale_columns(logs, scale), average * scale, (self.log_sd > 0).float()
+        return compensate(logs, average, missing, variance)
 
 
 class BinaryRepresentation(Representation):
@@ -242,26 +248,40 @@ class BinaryRepresentation(Representation):
     def fit(self, batches: Batches) -> None:
         """Fit the frequency at which each peak is open, and the number of open peaks."""
         self.average = self._target_moments(batches)[0].to(self.average)
-        self.depth.fit(torch.cat([self.target(counts).sum(dim=1) for counts in self._blocks(batches)]))
+        self.depth.fit(torch.cat([_totals(self.target(counts)) for counts in self._blocks(batches)]))
 
     def target(self, counts: Tensor) -> Tensor:
         """1 where there is any count, else 0, ``(n_cells, n_features)``."""
-        return (counts > 0).to(self.average.dtype)
+        return map_values(counts, lambda values: (values > 0).to(self.average.dtype))
 
-    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> EncoderInput:
         """Input of an ATAC encoder in one of the styles, ``(n_cells, n_input)``."""
         self._check(style)
         is_open = self.target(counts)
-        x = compensate(is_open - self.average, missing, self.average * (1 - self.average))
+        x = compensate(is_open, self.average, missing, self.average * (1 - self.average))
         if style == "binary":
-            return x + self.average
+            return _onto(self.average, x)
         if style == "centred_depth":
-            n_open = is_open.sum(dim=1, keepdim=True)
+            n_open = row_sums(is_open)
             if missing is not None:  # what the cell would have if no peak were missing; unknown where none is open
                 expected = self.average[~missing].sum()
                 n_open = torch.where(expected > 0, n_open * self.average.sum() / expected, 0)
-            x = torch.cat([x, self.depth(n_open)], dim=1)
+            x = _with_depth(x, self.depth(n_open))
         return x
+
+
+def _totals(counts: Tensor) -> Tensor:
+    return row_sums(map_values(counts, Tensor.double)).squeeze(1)
+
+
+def _with_depth(x: EncoderInput, depth: Tensor) -> EncoderInput:
+    centre = None if x.centre is None else torch.cat([x.centre, x.centre.new_zeros(1)])
+    return EncoderInput(append_column(x.values, depth), centre)
+
+
+def _onto(average: Tensor, x: EncoderInput) -> EncoderInput:
+    """The input around ``average`` instead of around zero."""
+    return x._replace(centre=None if x.centre is None or x.centre is average else x.centre - average)
 
 
 class ProportionRepresentation(Representation):
@@ -283,24 +303,28 @@ class ProportionRepresentation(Representation):
         self.average, self.sd = mean.to(self.average), sd.to(self.sd)
 
     def target(self, counts: Tensor) -> Tensor:
-        """Centred log-ratio, ``(n_cells, n_features)``."""
-        logs = torch.log1p(counts)
+        """Centred log-ratio, ``(n_cells, n_features)``, dense."""
+        logs = torch.log1p(_dense(counts))
         return logs - logs.mean(dim=1, keepdim=True)
 
-    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> Tensor:
+    def encoder_input(self, counts: Tensor, style: str, missing: Tensor | None = None) -> EncoderInput:
         """Input of a protein encoder in one of the styles, ``(n_cells, n_features)``."""
         self._check(style)
         if missing is None:
             x = self.target(counts)
         else:
-            logs = torch.log1p(counts)
+            logs = torch.log1p(_dense(counts))
             present = logs[:, ~missing].mean(dim=1, keepdim=True)
             # centre the present proteins where they are centred in training, not at zero
-            x = logs - present + self.average[~missing].mean()
-        deviation = x - self.average
+            x = torch.where(missing, self.average, logs - present + self.average[~missing].mean())
         if style == "zscore":
-            return compensate(deviation / _divisor(self.sd), missing, (self.sd > 0).float())
-        return compensate(deviation, missing, self.sd.square()) + self.average
+            scale = 1 / _divisor(self.sd)
+            return compensate(x * scale, self.average * scale, missing, (self.sd > 0).float())
+        return _onto(self.average, compensate(x, self.average, missing, self.sd.square()))
+
+
+def _dense(counts: Tensor) -> Tensor:
+    return counts.to_dense() if is_sparse(counts) else counts
 
 
 REPRESENTATIONS: dict[str, type[Representation]] = {

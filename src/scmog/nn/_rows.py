@@ -1,0 +1,83 @@
+"""Cells as sparse rows (CSR), or dense: the few operations that statistics, inputs and losses need of both.
+
+PyTorch's CSR tensors hold the three arrays but offer hardly any operation on them. Every function here takes either
+layout and returns the same one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+with warnings.catch_warnings():  # PyTorch warns once that CSR tensors are in beta; of them we use the three arrays only
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor([0], [], [], (0, 0))
+
+
+def is_sparse(x: Tensor) -> bool:
+    """Whether a tensor holds sparse rows."""
+    return x.layout == torch.sparse_csr
+
+
+def with_values(x: Tensor, values: Tensor) -> Tensor:
+    """Sparse rows with the entries of ``x`` at other ``values``."""
+    return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), values, x.shape)
+
+
+def entries(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, column and value of each stored entry of sparse rows, of each non-zero one of a dense tensor."""
+    if is_sparse(x):
+        crow = x.crow_indices()
+        rows = torch.repeat_interleave(torch.arange(len(crow) - 1, device=crow.device), crow.diff())
+        return rows, x.col_indices(), x.values()
+    rows, columns = x.nonzero(as_tuple=True)
+    return rows, columns, x[rows, columns]
+
+
+def map_values(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply a function with ``function(0) = 0`` to each entry."""
+    return with_values(x, function(x.values())) if is_sparse(x) else function(x)
+
+
+def scale_rows(x: Tensor, factors: Tensor) -> Tensor:
+    """Multiply each row by its factor, ``(n_rows, 1)``."""
+    if not is_sparse(x):
+        return x * factors
+    return with_values(x, x.values() * torch.repeat_interleave(factors.squeeze(1), x.crow_indices().diff()))
+
+
+def scale_columns(x: Tensor, factors: Tensor) -> Tensor:
+    """Multiply each column by its factor, ``(n_columns,)``."""
+    return with_values(x, x.values() * factors[x.col_indices()]) if is_sparse(x) else x * factors
+
+
+def row_sums(x: Tensor) -> Tensor:
+    """Sum of each row, ``(n_rows, 1)``."""
+    if not is_sparse(x):
+        return x.sum(dim=1, keepdim=True)
+    rows, _, values = entries(x)
+    return values.new_zeros(len(x)).index_add_(0, rows, values).unsqueeze(1)
+
+
+def column_sums(x: Tensor) -> Tensor:
+    """Sum of each column, ``(n_columns,)``."""
+    if not is_sparse(x):
+        return x.sum(dim=0)
+    return x.values().new_zeros(x.shape[1]).index_add_(0, x.col_indices(), x.values())
+
+
+def append_column(x: Tensor, column: Tensor) -> Tensor:
+    """Rows with one more entry at their end, ``column`` of ``(n_rows, 1)``."""
+    if not is_sparse(x):
+        return torch.cat([x, column], dim=1)
+    crow, n_columns = x.crow_indices(), x.shape[1]
+    n_before = torch.arange(len(crow), dtype=crow.dtype, device=crow.device)  # entries put in front of each row
+    new_crow = crow + n_before
+    is_old = torch.ones(len(x.values()) + len(x), dtype=torch.bool, device=crow.device)
+    is_old[new_crow[1:].long() - 1] = False
+    columns, values = x.col_indices().new_full(is_old.shape, n_columns), x.values().new_empty(is_old.shape)
+    columns[is_old], values[is_old], values[~is_old] = x.col_indices(), x.values(), column.squeeze(1)
+    return torch.sparse_csr_tensor(new_crow, columns, values, (len(x), n_columns + 1))
