@@ -15,6 +15,7 @@ from scmog._modalities import MODALITIES
 from scmog.module import ModuleConfig, SCMOGModule
 from scmog.nn import InputLayer
 from scmog.train import PlanConfig, SCMOGTrainingPlan, critic_step, generator_step
+from scmog.train._rmsprop import ClippedRMSprop
 from scmog.train._training_plan import one_cycle
 
 NOT_TRAINED = ("open_cut", "recalibration.slope", "recalibration.intercept")  # fitted after training
@@ -160,10 +161,10 @@ def test_steps_are_a_plain_wasserstein_loop() -> None:
     critics = critics_of(module)
     plain = {name: Plain(module, critics, name) for name in NAMES}
     for_generators = torch.optim.RMSprop(module.parameters(), lr=1e-4)
-    for_critics = torch.optim.RMSprop(critics.parameters(), lr=1e-4)
+    for_critics = ClippedRMSprop(critics.parameters(), 1e-4, clip_value=0.01)
     losses: dict[str, dict[str, list[float]]] = {name: {"critic": [], "generator": []} for name in NAMES}
     for i, batch in enumerate(batches(10)):
-        of_critics = critic_step(module, critics, batch, for_critics, clip_value=0.01, directions=NAMES)
+        of_critics = critic_step(module, critics, batch, for_critics, directions=NAMES)
         for name in NAMES:
             losses[name]["critic"].append(of_critics[name].item())
         if i % 3 == 0:
@@ -182,8 +183,8 @@ def test_critic_step_moves_and_clips_critics_only() -> None:
     critics = critics_of(module)
     generators, before = snapshot(module), snapshot(critics)
     assert max(p.abs().max() for p in before.values()) > 0.01
-    optimizer = torch.optim.RMSprop(critics.parameters(), lr=1e-4)
-    losses = critic_step(module, critics, batches(1)[0], optimizer, clip_value=0.01, directions=NAMES)
+    optimizer = ClippedRMSprop(critics.parameters(), 1e-4, clip_value=0.01)
+    losses = critic_step(module, critics, batches(1)[0], optimizer, directions=NAMES)
     assert list(losses) == NAMES
     assert not any(loss.requires_grad for loss in losses.values())
     assert moved(module, generators) == set()
@@ -215,12 +216,12 @@ def test_a_direction_that_is_not_asked_for_stays() -> None:
         for parameter in critics.parameters():
             parameter.clamp_(-0.01, 0.01)
     for_generators = torch.optim.RMSprop(module.parameters(), lr=1e-4)
-    for_critics = torch.optim.RMSprop(critics.parameters(), lr=1e-4)
+    for_critics = ClippedRMSprop(critics.parameters(), 1e-4, clip_value=0.01)
     for batch in batches(2):  # these leave a state in the optimisers, which must not move the direction later
-        critic_step(module, critics, batch, for_critics, clip_value=0.01, directions=NAMES)
+        critic_step(module, critics, batch, for_critics, directions=NAMES)
         generator_step(module, critics, batch, for_generators, directions=NAMES)
     generators, before = snapshot(module), snapshot(critics)
-    critic_step(module, critics, batches(3)[2], for_critics, clip_value=0.01, directions=["rna_to_protein"])
+    critic_step(module, critics, batches(3)[2], for_critics, directions=["rna_to_protein"])
     generator_step(module, critics, batches(3)[2], for_generators, directions=["rna_to_protein"])
     assert {name.split(".")[0] for name in moved(critics, before)} == {"rna_to_protein"}
     assert {name.split(".")[1] for name in moved(module, generators)} == {"rna_to_protein"}
@@ -282,7 +283,7 @@ def test_optimisers(options: dict[str, Any], kind: type) -> None:
         assert type(optimizer) is kind
         settings = {name: optimizer.defaults[name] for name in ("lr", "betas", "eps", "weight_decay")}
         assert settings == {name: getattr(config, name) for name in settings}
-    assert type(generators) is type(critics) is torch.optim.RMSprop
+    assert type(generators) is type(critics) is ClippedRMSprop
     assert generators.defaults["lr"] == critics.defaults["lr"] == 3e-4
     assert (critics.defaults["alpha"], critics.defaults["momentum"]) == (0.99, 0)  # PyTorch's, as the authors have it
     n_parameters = [

@@ -152,10 +152,10 @@ def test_steps_of_each_stage() -> None:
     n_critic = len(list(plan.module.new_critics().parameters()))
     assert n_generator != n_critic
     kinds = [(kind, n) for kind, n, _, _ in steps]
-    critic, generator = ("RMSprop", n_critic), ("RMSprop", n_generator)
+    critic, generator = ("ClippedRMSprop", n_critic), ("ClippedRMSprop", n_generator)
     epoch = [critic, generator, *[critic] * 5, generator, critic]
     assert kinds == epoch * 2 + [("Adam", n_generator)] * 14
-    assert {rate for kind, _, rates, _ in steps if kind == "RMSprop" for rate in rates} == {3e-4}
+    assert {rate for kind, _, rates, _ in steps if kind == "ClippedRMSprop" for rate in rates} == {3e-4}
     assert {rate for kind, _, rates, _ in steps if kind == "Adam" for rate in rates} == {0.01}
     assert recorder.stages == ["Critic pre-training 1/2", "Critic pre-training 2/2", "Training 1/2", "Training 2/2"]
 

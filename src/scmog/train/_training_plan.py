@@ -12,13 +12,14 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from scvi.module.base import LossOutput
 from scvi.train import TrainingPlan
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer, RMSprop
+from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from scmog.module import SCMOGModule
 from scmog.nn import critic_loss, generator_loss
 from scmog.train._config import PlanConfig
 from scmog.train._progress import DirectionProgress, Patience
+from scmog.train._rmsprop import ClippedRMSprop
 
 _WARM_UP, _START = 0.25, 1 / 25  # of the one-cycle schedule
 
@@ -123,8 +124,8 @@ class SCMOGTrainingPlan(TrainingPlan):
             return [adam]
         return [
             adam,
-            RMSprop(parameters, lr=config.lr_pretrain),
-            RMSprop(list(self.critics.parameters()), lr=config.lr_pretrain),
+            ClippedRMSprop(parameters, config.lr_pretrain),
+            ClippedRMSprop(self.critics.parameters(), config.lr_pretrain, clip_value=config.clip_value),
         ]
 
     def _optimizers(self) -> list[LightningOptimizer]:
@@ -152,7 +153,7 @@ class SCMOGTrainingPlan(TrainingPlan):
     def _pretraining_step(self, critics: nn.ModuleDict, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         _, opt_generator, opt_critic = self._optimizers()
         common: dict[str, Any] = {"directions": self.active, "backward": self.manual_backward}
-        losses = critic_step(self.module, critics, batch, opt_critic, clip_value=self.config.clip_value, **common)
+        losses = critic_step(self.module, critics, batch, opt_critic, **common)
         self._log_losses("critic_loss", losses, batch, "train")
         if batch_idx % self.config.n_critic == 0:
             losses = generator_step(self.module, critics, batch, opt_generator, **common)
@@ -298,11 +299,10 @@ def critic_step(
     batch: dict[str, Tensor],
     optimizer: Optimizer | LightningOptimizer,
     *,
-    clip_value: float,
     directions: Sequence[str],
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
-    """One step of the critics, in place: lower their loss, then clip all their weights (biases too).
+    """One step of the critics, in place: lower their loss; the optimiser clips their weights, biases too.
 
     The generators stay in training mode, as in the authors' code, but get no gradient.
 
@@ -318,9 +318,6 @@ def critic_step(
     optimizer.zero_grad()
     backward(torch.stack(list(losses.values())).sum())
     optimizer.step()
-    with torch.no_grad():
-        for parameter in critics.parameters():
-            parameter.clamp_(-clip_value, clip_value)
     return {name: loss.detach() for name, loss in losses.items()}
 
 
