@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from scmog.nn._rows import entries, is_sparse, with_values
+from scmog.nn._rows import by_column, column_blocks, entries, is_sparse, with_values
 
 # Share of non-zero entries up to which a first layer that runs over them alone is faster than a dense product, forward
 # and backward, on a CPU (benchmarks/speed). On a GPU the dense product always is.
 _SPARSE_BELOW = 0.1
+_BLOCK_WEIGHTS = 1 << 21  # 8 MiB of float32: fits the last level of cache
 
 
 class EncoderInput(NamedTuple):
@@ -97,12 +99,43 @@ class InputLayer(nn.Module):
             return torch.addmm(bias, values, weight)
         if values.device.type != "cpu" or len(values.values()) > _SPARSE_BELOW * values.shape[0] * values.shape[1]:
             return torch.addmm(bias, values.to_dense(), weight)
-        columns, starts = values.col_indices(), values.crow_indices()
-        summed = F.embedding_bag(
-            columns, weight, starts, mode="sum", per_sample_weights=values.values(), include_last_offset=True
-        )
-        return summed + bias
+        product: Tensor = _RowsTimesMatrix.apply(weight, values.crow_indices(), values.col_indices(), values.values())
+        return product + bias
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+class _RowsTimesMatrix(torch.autograd.Function):
+    """Sparse rows times a dense matrix of weights, with a gradient for the weights only.
+
+    Both directions are sums of weighted rows, for which PyTorch has ``embedding_bag``. Forward, rows of the weights: in
+    blocks, or each would be fetched from main memory anew for every cell that needs it. Backward, rows of the gradient,
+    which are in cache anyway: column by column, so that the result is written once, from front to back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, starts: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+        rows = torch.sparse_csr_tensor(starts, columns, values, (len(starts) - 1, len(weight)))
+        ctx.save_for_backward(rows)
+        product = weight.new_zeros(rows.shape[0], weight.shape[1])
+        cells = torch.arange(rows.shape[0] + 1)
+        for _, places, cell in column_blocks(rows, max(1, _BLOCK_WEIGHTS // weight.shape[1])):
+            starts_in_block = torch.searchsorted(cell, cells.to(cell.dtype))
+            product += _sum_of_rows(weight, columns[places], starts_in_block, values[places])
+        return product
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        (rows,) = ctx.saved_tensors
+        starts, cells, values = by_column(rows)
+        return _sum_of_rows(grad_outputs[0].contiguous(), cells, starts, values), None, None, None
+
+
+def _sum_of_rows(matrix: Tensor, rows: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of rows of a matrix, one for each stretch of ``rows``, ``(len(starts) - 1, n_columns)``."""
+    return F.embedding_bag(
+        rows.to(starts.dtype), matrix, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )

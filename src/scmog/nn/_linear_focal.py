@@ -7,7 +7,6 @@ gradient's two products with the layer, then the next block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from scmog.nn._rows import entries
+from scmog.nn._rows import column_blocks, is_sparse
 
 _BLOCK_ENTRIES = 1 << 18  # of logits: 1 MiB of float32, best of 2**16 to 2**21 (benchmarks/speed)
 
@@ -48,42 +47,37 @@ def linear_focal_loss(
     focal
         Weights and focusing parameter.
     """
-    rows, columns, _ = entries(target)
-    loss: Tensor = _LinearFocal.apply(h, weight, bias, offset, rows, columns, focal)
+    rows = target if is_sparse(target) else target.to_sparse_csr()
+    loss: Tensor = _LinearFocal.apply(h, weight, bias, offset, rows, focal)
     return loss
 
 
 class _LinearFocal(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        h: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        offset: Tensor | None,
-        rows: Tensor,
-        columns: Tensor,
-        focal: Focal,
+        ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, offset: Tensor | None, target: Tensor, focal: Focal
     ) -> Tensor:
         # Under the sum or mean over cells that training takes, all cells have the same weight, so the gradient can be
         # made here, where its ingredients are in cache, and scaled later.
         with_gradient = any(ctx.needs_input_grad[:4])
-        loss, gradients = _run(h, weight, bias, offset, rows, columns, focal, None, with_gradient=with_gradient)
+        loss, ctx.gradients = _run(h, weight, bias, offset, target, focal, None, with_gradient=with_gradient)
         if with_gradient:
             ctx.focal = focal
-            ctx.save_for_backward(h, weight, bias, offset, rows, columns, *gradients)
+            ctx.save_for_backward(h, weight, bias, offset, target)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        h, weight, bias, offset, rows, columns, *gradients = ctx.saved_tensors
-        upstream = grad_outputs[0]
-        if bool((upstream == upstream[0]).all()):
-            gradients = [None if gradient is None else gradient * upstream[0] for gradient in gradients]
+        upstream, gradients, ctx.gradients = grad_outputs[0], ctx.gradients, None
+        if gradients and bool((upstream == upstream[0]).all()):
+            for gradient in gradients:  # in place: they are as large as the weights, and handed out once
+                if gradient is not None:
+                    gradient.mul_(upstream[0])
         else:
-            _, gradients = _run(h, weight, bias, offset, rows, columns, ctx.focal, upstream, with_gradient=True)
-        return (*gradients, None, None, None)
+            h, weight, bias, offset, target = ctx.saved_tensors
+            _, gradients = _run(h, weight, bias, offset, target, ctx.focal, upstream, with_gradient=True)
+        return (*gradients, None, None)
 
 
 def _run(
@@ -91,8 +85,7 @@ def _run(
     weight: Tensor,
     bias: Tensor,
     offset: Tensor | None,
-    rows: Tensor,
-    columns: Tensor,
+    target: Tensor,
     focal: Focal,
     cell_weights: Tensor | None,
     *,
@@ -100,21 +93,26 @@ def _run(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Loss of each cell, and the gradients of its (weighted) sum for ``h``, ``weight``, ``bias`` and ``offset``."""
     loss = h.new_zeros(len(h))
-    of_h, of_weight, of_bias = torch.zeros_like(h), torch.empty_like(weight), torch.empty_like(bias)
-    of_offset = None if offset is None else torch.zeros_like(offset)
+    gradients: list[Tensor | None] = []
+    if with_gradient:
+        of_h, of_weight, of_bias = torch.zeros_like(h), torch.empty_like(weight), torch.empty_like(bias)
+        of_offset = None if offset is None else torch.zeros_like(offset)
+        gradients = [of_h, of_weight, of_bias, of_offset]
+    columns = target.col_indices()
     size = max(1, _BLOCK_ENTRIES // max(1, len(h))) if h.device.type == "cpu" else len(weight)
-    for block, opened in _blocks(rows, columns, (len(h), len(weight)), size):
+    for block, places, rows in column_blocks(target, size):
         logit = torch.addmm(bias[block], h, weight[block].t())  # (n_cells, size)
         if offset is not None:
             logit += offset
-        logit_open = logit[opened]
+        is_open = rows.long() * logit.shape[1] + (columns[places] - block.start)  # in the flattened block
+        logit_open = logit.view(-1)[is_open]
         entry, slope = focal_terms(logit, focal.weight_closed, focal.gamma)
         entry_open, slope_open = focal_terms(-logit_open, focal.weight_open, focal.gamma)
-        entry[opened] = entry_open
+        entry.view(-1)[is_open] = entry_open
         loss += entry.sum(dim=1)
         if not with_gradient:
             continue
-        slope[opened] = -slope_open
+        slope.view(-1)[is_open] = -slope_open
         if cell_weights is not None:
             slope *= cell_weights.unsqueeze(1)
         torch.mm(slope.t(), h, out=of_weight[block])
@@ -122,7 +120,7 @@ def _run(
         of_h.addmm_(slope, weight[block])
         if of_offset is not None:
             of_offset += slope.sum(dim=1, keepdim=True)
-    return loss, [of_h, of_weight, of_bias, of_offset]
+    return loss, gradients
 
 
 def focal_terms(wrongness: Tensor, weight: float, gamma: float) -> tuple[Tensor, Tensor]:
@@ -136,23 +134,3 @@ def focal_terms(wrongness: Tensor, weight: float, gamma: float) -> tuple[Tensor,
     # d/du [e^g s] = e^g (g (1 - e) s + e), with e = sigmoid(u), s = softplus(u)
     slope = surprise.addcmul_(surprise, error, value=-1).mul_(gamma).add_(error).mul_(focus)
     return loss, slope
-
-
-def _blocks(
-    rows: Tensor, columns: Tensor, shape: tuple[int, int], size: int
-) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-    """Blocks of columns, each with row and column (counted from its start) of the entries in it.
-
-    The entries are sorted by row, then by column, so those of a row and a block are neighbours.
-    """
-    n_rows, n_columns = shape
-    starts = torch.arange(0, n_columns + size, size, device=rows.device).clamp_max(n_columns)
-    all_rows = torch.arange(n_rows, device=rows.device)
-    key = rows * n_columns + columns
-    first = torch.searchsorted(key, all_rows.unsqueeze(1) * n_columns + starts)  # (n_rows, n_blocks + 1)
-    for j, start in enumerate(range(0, n_columns, size)):
-        lengths = first[:, j + 1] - first[:, j]
-        row = torch.repeat_interleave(all_rows, lengths)
-        shift = first[:, j] - lengths.cumsum(0) + lengths  # from the place in the block to that among all
-        at = torch.arange(len(row), device=rows.device) + shift[row]
-        yield slice(start, min(start + size, n_columns)), (row, columns[at].long() - start)

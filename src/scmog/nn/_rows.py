@@ -7,8 +7,10 @@ layout and returns the same one.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
@@ -81,3 +83,32 @@ def append_column(x: Tensor, column: Tensor) -> Tensor:
     columns, values = x.col_indices().new_full(is_old.shape, n_columns), x.values().new_empty(is_old.shape)
     columns[is_old], values[is_old], values[~is_old] = x.col_indices(), x.values(), column.squeeze(1)
     return torch.sparse_csr_tensor(new_crow, columns, values, (len(x), n_columns + 1))
+
+
+def column_blocks(x: Tensor, size: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Sparse rows cut into blocks of ``size`` columns: the columns, and place and row of the entries in each block.
+
+    Within a block the entries are in the order of the rows. What works block by block finds the weights of a block in
+    the processor's cache each time that one of its many rows needs them.
+    """
+    n_rows, n_columns = x.shape
+    if size >= n_columns:
+        rows, _, values = entries(x)
+        yield slice(0, n_columns), torch.arange(len(values), device=values.device), rows
+        return
+    blocks = x.col_indices().numpy() // size
+    # SciPy's change from rows to columns is a counting sort, ten times as fast as sorting by block
+    arrays = (np.arange(len(blocks), dtype=np.int32), blocks, x.crow_indices().numpy())
+    by_block = sp.csr_matrix(arrays, (n_rows, -(-n_columns // size))).tocsc()
+    places, rows = torch.from_numpy(by_block.data), torch.from_numpy(by_block.indices)
+    for j, (first, end) in enumerate(zip(by_block.indptr[:-1], by_block.indptr[1:], strict=True)):
+        columns = slice(j * size, min((j + 1) * size, n_columns))
+        yield columns, places[first:end], rows[first:end]
+
+
+def by_column(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sparse rows as columns (CSC): where each column starts, and row and value of its entries."""
+    arrays = (x.values().numpy(), x.col_indices().numpy(), x.crow_indices().numpy())
+    columns = sp.csr_matrix(arrays, x.shape).tocsc()
+    starts, rows, values = (torch.from_numpy(a) for a in (columns.indptr, columns.indices, columns.data))
+    return starts, rows, values
