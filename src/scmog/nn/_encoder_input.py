@@ -13,7 +13,7 @@ from scmog.nn._rows import by_column, column_blocks, entries, is_sparse, with_va
 
 # Share of non-zero entries up to which a first layer that runs over them alone is faster than a dense product, forward
 # and backward, on a CPU (benchmarks/speed). On a GPU the dense product always is.
-_SPARSE_BELOW = 0.1
+_SPARSE_BELOW = 0.25
 _BLOCK_WEIGHTS = 1 << 21  # 8 MiB of float32: fits the last level of cache
 
 
