@@ -10,6 +10,7 @@ import torch
 
 from scmog.model import SCMOG
 from scmog.model._presets import PRESETS, find_preset
+from scmog.module import ModuleConfig
 from scmog.nn import InputLayer
 from scmog.train import PlanConfig
 
@@ -92,6 +93,14 @@ def test_a_learning_rate_that_is_given_holds_for_all_targets():
     assert preset.schedule(100)[1].lr_by_target == {"protein": 0.2}
     assert preset.schedule(100, plan_kwargs={"lr": 0.3})[1].lr_by_target == {}
     assert preset.schedule(100, plan_kwargs={"lr": 0.3, "lr_by_target": {"rna": 1.0}})[1].lr_by_target == {"rna": 1.0}
+
+
+def test_a_dropout_rate_that_is_given_holds_for_all_targets():
+    preset = replace(find_preset("default"), module=ModuleConfig(dropout_rate=0.1, dropout_rate_for_protein=0.2))
+    rates = {target: preset.module_config({}).dropout(target) for target in ("rna", "atac", "protein")}
+    assert rates == {"rna": 0.1, "atac": 0.1, "protein": 0.2}
+    assert preset.module_config({"dropout_rate": 0.3}).dropout("protein") == 0.3
+    assert preset.module_config({"dropout_rate": 0.3, "dropout_rate_for_protein": 0.0}).dropout("protein") == 0
 
 
 def test_unknown_name():

@@ -59,6 +59,9 @@ def test_input_style_of_a_direction() -> None:
         pytest.param({"dropout_rate": 1.0}, r"dropout_rate must lie in \[0, 1\), got 1\.0", id="dropout-of-all"),
         pytest.param({"dropout_rate": -0.1}, r"dropout_rate must lie in \[0, 1\), got -0\.1", id="negative-dropout"),
         pytest.param({"input_dropout_rate": 2}, r"input_dropout_rate must lie in \[0, 1\), got 2", id="input-dropout"),
+        pytest.param(
+            {"dropout_rate_for_protein": 1}, r"dropout_rate_for_protein must lie in \[0, 1\), got 1", id="for-protein-1"
+        ),
         pytest.param({"dropout_rate": math.nan}, r"dropout_rate must lie in \[0, 1\), got nan", id="dropout-nan"),
         pytest.param({"focal_weight_open": 0}, r"focal_weight_open must be positive, got 0", id="open-weight"),
         pytest.param({"focal_weight_closed": -1}, r"focal_weight_closed must be positive, got -1", id="closed-weight"),

@@ -37,6 +37,13 @@ class Preset:
     batch_size: int = 256
     cells_for_epochs: int | None = None
 
+    def module_config(self, changes: dict[str, Any]) -> ModuleConfig:
+        """Sizes and choices of the networks with the user's changes."""
+        if "dropout_rate" in changes:  # the user's number holds for all targets
+            changes = {"dropout_rate_for_protein": None, **changes}
+        config: ModuleConfig = replace_checked(self.module, changes, argument="SCMOG(...)")
+        return config
+
     def schedule(
         self, n_train: int, *, max_epochs: int | None = None, plan_kwargs: dict[str, Any] | None = None
     ) -> tuple[int, PlanConfig]:
@@ -93,7 +100,8 @@ DEFAULT = Preset(
         rna_likelihood="raw",
         dispersion="gene",
         shared_offset=True,
-        dropout_rate=0.4,
+        dropout_rate=0.3,
+        dropout_rate_for_protein=0.4,
         input_dropout_rate=0.4,
         focal_weight_open=0.5,
         focal_weight_closed=0.5,

@@ -14,7 +14,6 @@ from scmog.model._generation_mixin import GenerationMixin
 from scmog.model._presets import find_preset
 from scmog.model._training_mixin import TrainingMixin
 from scmog.model._training_set import DEFAULT_SEED
-from scmog.module import replace_checked
 from scmog.train import seeded
 
 
@@ -71,7 +70,7 @@ class SCMOG(TrainingMixin, GenerationMixin, EvaluationMixin):
         super().__init__(adata, registry)
         self.preset_name = preset
         self._preset = find_preset(preset)
-        self._module_config = replace_checked(self._preset.module, module_kwargs, argument="SCMOG(...)")
+        self._module_config = self._preset.module_config(module_kwargs)
         self.directions = resolve_directions(directions, list(self.training_registry.names))
         with seeded(DEFAULT_SEED):  # weights are drawn anew by the first train(); this only leaves random states alone
             self.module = self._new_module()

@@ -23,8 +23,11 @@ class ModuleConfig:
         encoder, ``()`` puts the output layer on the latent space.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
-    dropout_rate, input_dropout_rate
-        Dropout after each hidden layer of encoder and decoder, and on the encoder's input.
+    dropout_rate, dropout_rate_for_protein
+        Dropout after each hidden layer of encoder and decoder, in general and where protein is the target; None means
+        the same.
+    input_dropout_rate
+        Share of the encoder's non-zero inputs that are set to their average at random in training.
     rna_input, rna_input_for_protein
         How RNA enters an encoder (``"counts"``, ``"log"``, ``"zscore"`` or ``"log_depth"``), in general and where
         protein is the target; None means the same.
@@ -59,6 +62,7 @@ class ModuleConfig:
     n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
     n_hidden_critic_protein: tuple[int, ...] = (256, 64)
     dropout_rate: float = 0.0
+    dropout_rate_for_protein: float | None = None
     input_dropout_rate: float = 0.0
     rna_input: Literal["counts", "log", "zscore", "log_depth"] = "zscore"
     rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
@@ -86,9 +90,10 @@ class ModuleConfig:
                 raise ValueError(message)
         check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")
-        for name in ("dropout_rate", "input_dropout_rate"):
-            if not 0 <= getattr(self, name) < 1:
-                message = f"{name} must lie in [0, 1), got {getattr(self, name)}."
+        for name in ("dropout_rate", "dropout_rate_for_protein", "input_dropout_rate"):
+            rate = getattr(self, name)
+            if not (rate is None and name == "dropout_rate_for_protein") and not 0 <= rate < 1:
+                message = f"{name} must lie in [0, 1), got {rate}."
                 raise ValueError(message)
         for name in ("focal_weight_open", "focal_weight_closed"):
             if not getattr(self, name) > 0:
@@ -115,6 +120,12 @@ class ModuleConfig:
     def critic_widths(self, modality: str) -> tuple[int, ...]:
         """Widths of the critic of ``modality``."""
         return self.n_hidden_critic_protein if modality == "protein" else self.n_hidden_critic
+
+    def dropout(self, target: str) -> float:
+        """Dropout after the hidden layers of the directions to ``target``."""
+        if target == "protein" and self.dropout_rate_for_protein is not None:
+            return self.dropout_rate_for_protein
+        return self.dropout_rate
 
     def input_style(self, source: str, target: str) -> str:
         """How ``source`` enters the encoder of the direction to ``target``."""

@@ -36,7 +36,7 @@ class Member(nn.Module):
             n_input,
             n_hidden=config.n_hidden(source),
             n_latent=config.n_latent,
-            dropout_rate=config.dropout_rate,
+            dropout_rate=config.dropout(target),
             input_dropout_rate=config.input_dropout_rate,
         )
         self.decoder = _make_decoder(target, n_output, config, n_batch)
@@ -140,6 +140,6 @@ def _make_decoder(target: str, n_output: int, config: ModuleConfig, n_batch: int
         n_latent=config.n_latent,
         n_hidden=config.n_hidden_decoder(target),
         n_batch=n_batch,
-        dropout_rate=config.dropout_rate,
+        dropout_rate=config.dropout(target),
         **own,
     )
