@@ -53,6 +53,13 @@ def test_score_by_hand() -> None:
         torch.testing.assert_close(critic(x[2:3]), h[2:3, 0])  # one cell has one score, alone as among others
 
 
+def test_more_profiles_in_the_same_pass() -> None:
+    torch.manual_seed(0)
+    critic, x, more = Critic(5, n_hidden=(4, 3)), torch.rand(6, 5), torch.rand(2, 5)
+    for measured in (x, x.to_sparse_csr()):
+        torch.testing.assert_close(critic(measured, more), torch.cat([critic(x), critic(more)]))
+
+
 def test_xavier() -> None:
     for layer in linears(Critic(200)):
         bound = math.sqrt(6 / (layer.in_features + layer.out_features))

@@ -43,6 +43,24 @@ def test_a_tensor_is_an_input_around_zero() -> None:
     torch.testing.assert_close(layer(x.to_sparse_csr()), layer(x))
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_more_cells_in_the_same_pass(sparse: bool) -> None:
+    """Values and gradients are those of separate calls, of the further cells, too."""
+    torch.manual_seed(0)
+    layer, x = InputLayer(N_INPUT, N_OUTPUT), values(0.05)
+    more = torch.randn(9, N_INPUT, requires_grad=True)
+    upstream = torch.randn(N_CELLS + 9, N_OUTPUT)
+    together = layer(x.to_sparse_csr() if sparse else x, more)
+    together.backward(upstream)
+    gradients = [layer.weight.grad, layer.bias.grad, more.grad]
+    layer.zero_grad()
+    alone = more.detach().requires_grad_()
+    separate = torch.cat([F.linear(rows, layer.weight.T, layer.bias) for rows in (x, alone)])
+    separate.backward(upstream)
+    torch.testing.assert_close(together, separate)
+    torch.testing.assert_close(gradients, [layer.weight.grad, layer.bias.grad, alone.grad])
+
+
 def test_gradient_of_a_dense_input() -> None:
     """Generated profiles are one, and the generator learns through the critic's first layer."""
     layer, x = InputLayer(N_INPUT, N_OUTPUT), values(0.5).requires_grad_()

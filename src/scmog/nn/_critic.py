@@ -33,17 +33,23 @@ class Critic(nn.Module):
         if xavier:
             xavier_(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
         """Score profiles.
 
         Parameters
         ----------
         x
             Measured or generated profiles in the target's representation, ``(n_cells, n_input)``, dense or CSR.
+        *more
+            Further profiles, dense, to be scored in the same pass.
 
         Returns
         -------
-        Scores, ``(n_cells,)``; higher means more like measured cells.
+        Scores, ``(n_cells,)`` of all; higher means more like measured cells.
         """
-        score: torch.Tensor = self.score(self.hidden(x)).squeeze(-1)  # (n_cells,)
+        first, *others = self.hidden
+        h = first(x, *more)
+        for layer in others:
+            h = layer(h)
+        score: torch.Tensor = self.score(h).squeeze(-1)  # (n_cells,)
         return score

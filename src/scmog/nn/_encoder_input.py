@@ -86,8 +86,12 @@ class InputLayer(nn.Module):
         self.weight = nn.Parameter(linear.weight.detach().t().contiguous())
         self.bias = nn.Parameter(linear.bias.detach())
 
-    def forward(self, x: Tensor | EncoderInput) -> Tensor:
-        """Linear map of ``x``, ``(n_cells, n_input)``, dense or CSR, to ``(n_cells, n_output)``."""
+    def forward(self, x: Tensor | EncoderInput, *more: Tensor) -> Tensor:
+        """Linear map of ``x``, ``(n_cells, n_input)``, dense or CSR, to ``(n_cells, n_output)``.
+
+        With ``more`` cells, dense, the output is that of all of them, one below the other. Their product with the
+        weights is the same as in a call of its own, but the gradient of the weights is made once.
+        """
         values, centre = x if isinstance(x, EncoderInput) else (x, None)
         weight: Tensor = self.weight
         bias: Tensor = self.bias
@@ -95,12 +99,18 @@ class InputLayer(nn.Module):
             # Batch norm follows and takes away whatever is the same for all cells, so that no gradient passes through
             # the centre; not asking for it saves a pass over all weights.
             bias = bias - centre @ weight.detach()
+        if is_sparse(values) and not self._is_faster_sparse(values):
+            values = values.to_dense()
         if not is_sparse(values):
-            return torch.addmm(bias, values, weight)
-        if values.device.type != "cpu" or len(values.values()) > _SPARSE_BELOW * values.shape[0] * values.shape[1]:
-            return torch.addmm(bias, values.to_dense(), weight)
-        product: Tensor = _RowsTimesMatrix.apply(weight, values.crow_indices(), values.col_indices(), values.values())
+            return torch.addmm(bias, torch.cat([values, *more]) if more else values, weight)
+        dense = torch.cat(more) if more else None
+        rows = (values.crow_indices(), values.col_indices(), values.values())
+        product: Tensor = _RowsTimesMatrix.apply(weight, *rows, dense)
         return product + bias
+
+    @staticmethod
+    def _is_faster_sparse(values: Tensor) -> bool:
+        return values.device.type == "cpu" and len(values.values()) <= _SPARSE_BELOW * values.shape[0] * values.shape[1]
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
@@ -108,7 +118,7 @@ class InputLayer(nn.Module):
 
 
 class _RowsTimesMatrix(torch.autograd.Function):
-    """Sparse rows times a dense matrix of weights, with a gradient for the weights only.
+    """Sparse rows, and dense ones below them, times a matrix of weights.
 
     Both directions are sums of weighted rows, for which PyTorch has ``embedding_bag``. Forward, rows of the weights: in
     blocks, or each would be fetched from main memory anew for every cell that needs it. Backward, rows of the gradient,
@@ -116,22 +126,30 @@ class _RowsTimesMatrix(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, starts: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, starts: Tensor, columns: Tensor, values: Tensor, dense: Tensor | None
+    ) -> Tensor:
         rows = torch.sparse_csr_tensor(starts, columns, values, (len(starts) - 1, len(weight)))
-        ctx.save_for_backward(rows)
+        ctx.save_for_backward(rows, dense, weight)
         product = weight.new_zeros(rows.shape[0], weight.shape[1])
         cells = torch.arange(rows.shape[0] + 1)
         for _, places, cell in column_blocks(rows, max(1, _BLOCK_WEIGHTS // weight.shape[1])):
             starts_in_block = torch.searchsorted(cell, cells.to(cell.dtype))
             product += _sum_of_rows(weight, columns[places], starts_in_block, values[places])
-        return product
+        return product if dense is None else torch.cat([product, dense @ weight])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
-        (rows,) = ctx.saved_tensors
-        starts, cells, values = by_column(rows)
-        return _sum_of_rows(grad_outputs[0].contiguous(), cells, starts, values), None, None, None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, None, None, None, Tensor | None]:
+        rows, dense, weight = ctx.saved_tensors
+        of_rows, of_dense = grad_outputs[0].tensor_split([rows.shape[0]])
+        gradient = None
+        if ctx.needs_input_grad[0]:
+            starts, cells, values = by_column(rows)
+            gradient = _sum_of_rows(of_rows.contiguous(), cells, starts, values)
+            if dense is not None:
+                gradient.addmm_(dense.t(), of_dense)
+        return gradient, None, None, None, of_dense @ weight.t() if ctx.needs_input_grad[4] else None
 
 
 def _sum_of_rows(matrix: Tensor, rows: Tensor, starts: Tensor, weights: Tensor) -> Tensor:

@@ -314,7 +314,9 @@ def critic_step(
     for name in directions:
         with torch.no_grad():
             generated = module.generated(name, batch)
-        losses[name] = critic_loss(critics[name](module.measured(name, batch)), critics[name](generated))
+        measured = module.measured(name, batch)
+        scores = critics[name](measured, generated)  # in one pass, since the gradient of the first layer is large
+        losses[name] = critic_loss(scores[: len(measured)], scores[len(measured) :])
     optimizer.zero_grad()
     backward(torch.stack(list(losses.values())).sum())
     optimizer.step()
