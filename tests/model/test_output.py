@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
-from scmog.model._output import Thresholding, assemble, binarise, ones_like, provenance, resolve_threshold
+from scmog.model._output import Thresholding, assemble, entries_to_csr, ones_like, provenance, resolve_threshold
 
 
 @pytest.mark.parametrize(
@@ -24,13 +25,13 @@ def test_resolve_threshold(threshold, score, expected):
     assert result.layer == expected[1]
 
 
-def test_binarise_keeps_the_scores_above_the_cut_only():
-    scores = np.array([[0.1, 0.5, 0.50001], [0.0, 1.0, 0.2]], dtype=np.float32)
-    matrix = binarise(scores, 0.5)
-    np.testing.assert_array_equal(matrix.toarray(), np.where(scores > 0.5, scores, 0))
-    assert matrix.nnz == 2
+def test_entries_become_rows():
+    expected = np.array([[0, 0, 0.7], [0, 0, 0], [0.2, 0, 0.4]], dtype=np.float32)
+    matrix = entries_to_csr(np.array([2, 6, 8]), np.array([0.7, 0.2, 0.4], dtype=np.float32), (3, 3))
+    np.testing.assert_array_equal(matrix.toarray(), expected)
+    assert matrix.nnz == 3
     assert matrix.dtype == np.float32
-    assert ones_like(matrix).sum() == 2
+    assert ones_like(matrix).sum() == 3
 
 
 @pytest.mark.parametrize("cut", [0.2, None])
@@ -39,7 +40,9 @@ def test_assemble_joins_blocks_in_order(cut):
     obs = pd.DataFrame(index=[f"c{i}" for i in range(7)])
     var = pd.DataFrame(index=[f"p{i}" for i in range(5)])
     thresholding = Thresholding(cut=cut, scale="raw", layer="raw", label="number")
-    adata = assemble(iter(np.split(values, [3, 4])), thresholding, obs=obs, var=var)
+    blocks = np.split(values if cut is None else np.where(values > cut, values, 0), [3, 4])
+    blocks = blocks if cut is None else [sp.csr_matrix(block) for block in blocks]
+    adata = assemble(iter(blocks), thresholding, obs=obs, var=var)
     if cut is None:
         np.testing.assert_array_equal(adata.X, values)
         assert "raw" not in adata.layers
@@ -52,7 +55,7 @@ def test_assemble_joins_blocks_in_order(cut):
 def test_assemble_where_nothing_is_open():
     obs, var = pd.DataFrame(index=["a", "b"]), pd.DataFrame(index=["p"])
     thresholding = Thresholding(cut=1.0, scale="raw", layer="raw", label="number")
-    adata = assemble(iter([np.ones((2, 1), dtype=np.float32)]), thresholding, obs=obs, var=var)
+    adata = assemble(iter([sp.csr_matrix((2, 1), dtype=np.float32)]), thresholding, obs=obs, var=var)
     assert adata.X.nnz == 0
     assert adata.X.shape == (2, 1)
 

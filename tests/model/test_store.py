@@ -96,7 +96,7 @@ def test_a_failing_generation_leaves_no_file(trained, query, tmp_path, suffix, s
         message = "disk full"
         raise OSError(message)
 
-    monkeypatch.setattr(store_module, "_append", fail)
+    monkeypatch.setattr(store_module, "_append", fail)  # before any cell is there
     before = snapshot(query)
     with pytest.raises(OSError, match="disk full"):
         trained.generate(query, **_ATAC, store=tmp_path / f"generated{suffix}")

@@ -305,3 +305,35 @@ def test_start_at_average(output_bias: str) -> None:
         bias = module.translator("rna_to_protein").decoder.mean.bias
         logs = torch.log1p(batch()[key("protein")])
         torch.testing.assert_close(bias.detach(), (logs - logs.mean(dim=1, keepdim=True)).mean(dim=0))
+
+
+@pytest.mark.parametrize("score", ["probability", "raw"])
+@pytest.mark.parametrize("gamma", [2.0, 0.0])
+@pytest.mark.parametrize("recalibration", [(1.0, 0.0), (0.3, -4.0)])
+def test_what_is_above_a_cut_is_the_same_as_in_the_whole(score: str, gamma: float, recalibration: tuple) -> None:
+    module = fitted_module(("rna", "atac"), focal_gamma=gamma).eval()
+    translator = module.translator("rna_to_atac")
+    translator.recalibration.slope.fill_(recalibration[0])
+    translator.recalibration.intercept.fill_(recalibration[1])
+    tensors = {key("rna"): batch()[key("rna")]}
+    whole = module.sample(tensors, "rna_to_atac", score=score)
+    at_entries = whole.flatten().sort().values  # a cut that is a score: on which side it falls must not change
+    for cut in (0.0, *at_entries[:: len(at_entries) // 7].tolist(), 1e-12, 0.5, 0.9999999, 1.0):
+        under = translator.logit_under(cut, score)
+        positions, scores = module.sample_above(tensors, "rna_to_atac", cut=cut, logit_under=under, score=score)
+        expected = (whole > cut).flatten().nonzero().squeeze(1)
+        assert positions.tolist() == expected.tolist()
+        torch.testing.assert_close(scores, whole.flatten()[expected], rtol=1e-6, atol=0)
+
+
+def test_a_logit_that_is_not_a_number_is_above_every_cut() -> None:
+    module = fitted_module(("rna", "atac")).eval()
+    translator = module.translator("rna_to_atac")
+    with torch.no_grad():
+        translator.decoder.logit.bias[2] = float("nan")
+    tensors = {key("rna"): batch()[key("rna")]}
+    under = translator.logit_under(1.0, "raw")
+    positions, scores = module.sample_above(tensors, "rna_to_atac", cut=1.0, logit_under=under, score="raw")
+    assert (positions % SIZES["atac"] == 2).all()
+    assert len(positions) == N_CELLS
+    assert scores.isnan().all()

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
 from anndata import AnnData
+from scvi import settings
+from scvi.utils import track
 
 from scmog._constants import SCMOG_KEYS
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.model._output import Thresholding, assemble, provenance
+from scmog.model._output import Thresholding, assemble, entries_to_csr, provenance
 from scmog.model._query import Query
-from scmog.model._store import write_blocks
+from scmog.model._store import Block, write_blocks
 from scmog.module import SCMOGModule
 
 logger = logging.getLogger(__name__)
 
+_SILENT_BLOCKS = 2  # so few need no progress bar
+
 
 def generate_blocks(
-    module: SCMOGModule, query: Query, direction: Direction, *, score: str, batch_size: int
+    module: SCMOGModule, query: Query, direction: Direction, *, score: str, batch_size: int, start: int = 0
 ) -> Iterator[np.ndarray]:
-    """Generated values of consecutive cells, each block ``(n_cells, n_features)`` float32."""
+    """Generated values of consecutive cells from ``start`` on, each block ``(n_cells, n_features)`` float32."""
     module.eval()
     missing = query.missing(module.device)
-    for tensors in query.batches(batch_size):
+    for tensors in query.batches(batch_size, start=start):
         values = module.sample(tensors, direction_name(direction), missing=missing, score=score)
         block = values.float().cpu().numpy()
-        if not np.isfinite(block).all():
-            message = f"the model generated NaN or infinite values for {direction}; its weights are damaged."
-            raise RuntimeError(message)
+        _check_finite(block, direction)
         yield block
+
+
+def open_blocks(
+    module: SCMOGModule, query: Query, direction: Direction, *, cut: float, score: str, batch_size: int, start: int = 0
+) -> Iterator[sp.csr_matrix]:
+    """The entries above ``cut`` of :func:`generate_blocks`, for an on/off target; the others are never made."""
+    module.eval()
+    name, n_features = direction_name(direction), module.representation(direction[1]).n_features
+    options: dict[str, Any] = {
+        "cut": cut,
+        "logit_under": module.translator(name).logit_under(cut, score),
+        "score": score,
+    }
+    missing = query.missing(module.device)
+    for tensors in query.batches(batch_size, start=start):
+        above = module.sample_above(tensors, name, missing=missing, **options)
+        positions, scores = (part.cpu().numpy() for part in above)
+        _check_finite(scores, direction)
+        n_cells = len(tensors[MODALITIES[direction[0]].registry_key])
+        yield entries_to_csr(positions, scores, (n_cells, n_features))
+
+
+def _check_finite(values: np.ndarray, direction: Direction) -> None:
+    if not np.isfinite(values).all():
+        message = f"the model generated NaN or infinite values for {direction}; its weights are damaged."
+        raise RuntimeError(message)
 
 
 def generate_modality(
@@ -46,6 +77,7 @@ def generate_modality(
     features: np.ndarray,
     batch_size: int,
     store: str | Path | None = None,
+    show_progress: bool = True,
     **facts: Any,
 ) -> AnnData:
     """Generate one modality for the cells of a query.
@@ -58,6 +90,8 @@ def generate_modality(
         Names of the target's features.
     store
         Where to write it, block by block; None keeps it in memory.
+    show_progress
+        Whether to show a progress bar where there are several blocks.
     **facts
         What else ``.uns`` should say.
     """
@@ -71,14 +105,55 @@ def generate_modality(
         )
     obs = pd.DataFrame({SCMOG_KEYS.ZERO_COUNTS_OBS: empty}, index=query.cells)
     var = pd.DataFrame(index=pd.Index(features).astype(str))
-    note = {SCMOG_KEYS.UNS: provenance(direction, thresholding, **facts)}
-    score = "probability" if thresholding is None else thresholding.scale
-    blocks = generate_blocks(module, query, direction, score=score, batch_size=batch_size)
+    note = provenance(direction, thresholding, **facts)
+
+    def blocks(start: int = 0) -> Iterable[Block]:
+        made = _blocks(module, query, direction, thresholding, batch_size, start)
+        title = f"Generating {direction[1]}"
+        return _with_progress(made, title, start // batch_size, math.ceil(len(empty) / batch_size), show=show_progress)
+
     if store is not None:
-        return write_blocks(store, blocks, thresholding, AnnData(obs=obs, var=var, uns=note))
-    generated = assemble(blocks, thresholding, obs=obs, var=var)
-    generated.uns.update(note)
+        request = {
+            **note,
+            "batch_size": batch_size,
+            "n_cells": len(obs),
+            "n_features": len(var),
+            "cells": query.fingerprint(),
+            "features": hashlib.sha256("\n".join(var.index).encode()).hexdigest(),
+        }
+        skeleton = AnnData(obs=obs, var=var, uns={SCMOG_KEYS.UNS: note})
+        return write_blocks(store, blocks, thresholding, skeleton, request=request)
+    generated = assemble(blocks(), thresholding, obs=obs, var=var)
+    generated.uns[SCMOG_KEYS.UNS] = note
     return generated
+
+
+def _blocks(
+    module: SCMOGModule,
+    query: Query,
+    direction: Direction,
+    thresholding: Thresholding | None,
+    batch_size: int,
+    start: int,
+) -> Iterator[Block]:
+    """Generated values of consecutive cells: all of them or, where there is a cut, the scores above it."""
+    score = "probability" if thresholding is None else thresholding.scale
+    if thresholding is None or thresholding.cut is None:
+        return generate_blocks(module, query, direction, score=score, batch_size=batch_size, start=start)
+    cut = thresholding.cut
+    return open_blocks(module, query, direction, cut=cut, score=score, batch_size=batch_size, start=start)
+
+
+def _with_progress(blocks: Iterable[Block], title: str, n_done: int, n_blocks: int, *, show: bool) -> Iterable[Block]:
+    """The same blocks, with a progress bar in the style of scvi-tools' settings."""
+    of_style: dict[str, dict[str, Any]] = {
+        "tqdm": {"initial": n_done, "unit": "block"},
+        "rich": {"completed": n_done},
+    }
+    own = of_style[settings.progress_bar_style]
+    silent = not show or n_blocks <= _SILENT_BLOCKS
+    shown: Iterable[Block] = track(blocks, description=title, disable=silent, total=n_blocks, **own)
+    return shown
 
 
 @torch.inference_mode()

@@ -34,6 +34,7 @@ class GenerationMixin(RegisteredModel):
         score: str = "probability",
         batch_size: int | None = None,
         store: str | Path | None = None,
+        show_progress: bool = True,
     ) -> None:
         """Write generated modalities into ``mdata.mod``, as ``<target>_generated``.
 
@@ -55,12 +56,26 @@ class GenerationMixin(RegisteredModel):
         threshold, score, batch_size
             See :meth:`get_generated`.
         store
-            Write the new modality block by block to this ``.h5ad`` or ``.zarr``, which must not exist, and leave a
+            Write the new modality block by block to this ``.zarr`` or ``.h5ad``, which must not exist, and leave a
             modality in ``mdata.mod`` whose matrices stay on disk; for one direction at a time. Such a MuData can be
-            written; for ``mdata.copy()`` read the modality into memory first.
+            written; for ``mdata.copy()`` read the modality into memory first. Memory does not grow with the number of
+            cells, if the query is on disk too.
+
+            Until it is complete it is a directory, ``<store>.unfinished``. If the process was killed or interrupted,
+            the same call (same model, cells and arguments) goes on after the last cells that were written, and makes
+            the same file. After an error the directory is removed, unless it was the disk that failed. For a large
+            query take ``.zarr``: it is compressed, and an ``.h5ad`` is put together at the end, for which the disk must
+            hold both.
+        show_progress
+            Whether to show a progress bar, in the style of ``scvi.settings.progress_bar_style``. A query of one or two
+            blocks has none.
 
         Raises
         ------
+        FileExistsError
+            If ``store`` exists, or ``<store>.unfinished`` holds something else than what is asked for.
+        RuntimeError
+            If the model is not trained, an unfinished store is damaged, or another process goes on with it.
         TypeError
             If ``mdata`` is an AnnData: use :meth:`get_generated`.
         ValueError
@@ -78,7 +93,12 @@ class GenerationMixin(RegisteredModel):
         thresholds = {direction: self._thresholding(direction, threshold, score) for direction in directions}
         generated = {
             key: self._generate(
-                Query(mdata, [direction[0]], registry), direction, thresholds[direction], batch_size, store=store
+                Query(mdata, [direction[0]], registry),
+                direction,
+                thresholds[direction],
+                batch_size,
+                store=store,
+                show_progress=show_progress,
             )
             for key, direction in keys.items()
         }
@@ -94,6 +114,7 @@ class GenerationMixin(RegisteredModel):
         score: str = "probability",
         batch_size: int | None = None,
         indices: Sequence[int] | np.ndarray | None = None,
+        show_progress: bool = True,
     ) -> AnnData:
         """Generate one modality and return it; nothing is written.
 
@@ -114,6 +135,8 @@ class GenerationMixin(RegisteredModel):
             Cells per block; default the preset's. Does not change the result.
         indices
             Cells of the query; default all.
+        show_progress
+            See :meth:`generate`.
 
         Returns
         -------
@@ -135,7 +158,8 @@ class GenerationMixin(RegisteredModel):
             order, values are not raw counts, or ``threshold`` or ``score`` make no sense.
         """
         query_, direction = self._single(query, source, target, indices)
-        return self._generate(query_, direction, self._thresholding(direction, threshold, score), batch_size)
+        thresholding = self._thresholding(direction, threshold, score)
+        return self._generate(query_, direction, thresholding, batch_size, show_progress=show_progress)
 
     def get_latent_representation(
         self,
@@ -187,6 +211,7 @@ class GenerationMixin(RegisteredModel):
         batch_size: int | None,
         *,
         store: str | Path | None = None,
+        show_progress: bool = True,
     ) -> AnnData:
         return generate_modality(
             self.module,
@@ -196,6 +221,7 @@ class GenerationMixin(RegisteredModel):
             features=self.training_registry.var_names[direction[1]],
             batch_size=self._block_size(batch_size),
             store=store,
+            show_progress=show_progress,
             model_id=str(self.model_id_),
             seed=int(self.seed_ or 0),
         )

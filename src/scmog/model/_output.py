@@ -79,24 +79,29 @@ def resolve_threshold(
     return Thresholding(cut=float(threshold), scale=score, layer=score, label="number")
 
 
-def binarise(scores: np.ndarray, cut: float) -> sp.csr_matrix:
-    """Scores above ``cut`` as CSR, ``(n_cells, n_features)`` float32; the others are not stored."""
-    rows, columns = np.nonzero(scores > cut)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(scores)))])
-    return sp.csr_matrix((scores[rows, columns].astype(np.float32), columns, indptr), shape=scores.shape)
+def entries_to_csr(positions: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    """CSR, float32, of the entries at rising ``positions`` of the flattened matrix."""
+    n_cells, n_features = shape
+    indptr = np.searchsorted(positions, np.arange(n_cells + 1) * n_features)
+    columns = positions - np.repeat(np.arange(n_cells) * n_features, np.diff(indptr))
+    return sp.csr_matrix((scores.astype(np.float32, copy=False), columns.astype(np.int32), indptr), shape=shape)
 
 
 def assemble(
-    blocks: Iterable[np.ndarray], thresholding: Thresholding | None, *, obs: pd.DataFrame, var: pd.DataFrame
+    blocks: Iterable[np.ndarray | sp.csr_matrix],
+    thresholding: Thresholding | None,
+    *,
+    obs: pd.DataFrame,
+    var: pd.DataFrame,
 ) -> AnnData:
     """Put blocks of cells together in memory.
 
-    Where a cut applies, ``.X`` is 0/1 and the layer holds the scores of the same entries; both share one index
-    structure.
+    Where a cut applies, the blocks hold the scores above it; ``.X`` is 0/1 and the layer holds the scores of the
+    same entries; both share one index structure.
     """
     if thresholding is None or thresholding.cut is None:
         return AnnData(np.concatenate(list(blocks)).astype(np.float32, copy=False), obs=obs, var=var)
-    scores = sp.vstack([binarise(block, thresholding.cut) for block in blocks], format="csr")
+    scores = sp.vstack(list(blocks), format="csr")
     return AnnData(ones_like(scores), obs=obs, var=var, layers={thresholding.layer: scores})
 
 

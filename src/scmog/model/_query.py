@@ -7,7 +7,9 @@ and any order of modalities are fine, and no manager keeps the user's object ali
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -101,13 +103,30 @@ class Query:
 
     def zero_counts(self) -> np.ndarray:
         """Whether each cell has no counts at all in the first modality, ``(n_cells,)``."""
-        matrix = self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key)
-        zero: np.ndarray = cell_totals(matrix)[self.indices] == 0
+        zero: np.ndarray = self._totals == 0
         return zero
 
-    def batches(self, batch_size: int) -> Iterable[dict[str, torch.Tensor]]:
-        """Mini-batches of the cells in order."""
-        return ordered_loader(self._manager, self.indices, batch_size, batch_keys(self._manager, self.modalities))
+    def fingerprint(self) -> str:
+        """Hash of the cells' names, order, total counts and batches, and of the features that were not measured."""
+        modality = self.modalities[0]
+        parts = ["\n".join(self.cells).encode(), self._totals.tobytes()]
+        if (absent := self.absent(modality)) is not None:
+            parts.append(absent.tobytes())
+        if REGISTRY_KEYS.BATCH_KEY in self._manager.data_registry:
+            codes = np.asarray(self._manager.get_from_registry(REGISTRY_KEYS.BATCH_KEY)).ravel()
+            parts.append(codes[self.indices].astype(np.int64).tobytes())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    @cached_property
+    def _totals(self) -> np.ndarray:
+        """Total counts of each cell in the first modality; read once, as the matrix may be on disk."""
+        matrix = self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key)
+        return cell_totals(matrix)[self.indices]
+
+    def batches(self, batch_size: int, *, start: int = 0) -> Iterable[dict[str, torch.Tensor]]:
+        """Mini-batches of the cells in order, from the cell at position ``start`` on."""
+        cells = self.indices[start:]
+        return ordered_loader(self._manager, cells, batch_size, batch_keys(self._manager, self.modalities))
 
 
 def _checked_indices(indices: Sequence[int] | np.ndarray | None, n_cells: int) -> np.ndarray:

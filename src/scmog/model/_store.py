@@ -1,13 +1,14 @@
-"""Generated modalities on disk, written block by block."""
+"""Generated modalities on disk, written block by block; a run that was killed is taken up again."""
 
 from __future__ import annotations
 
-import shutil
+import logging
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -16,44 +17,68 @@ import zarr
 from anndata import AnnData
 from anndata.io import read_elem, sparse_dataset, write_elem
 
-from scmog.model._output import Thresholding, binarise, ones_like
+from scmog.model._growing import GrowingCSR, GrowingDense, copy_to_hdf5
+from scmog.model._output import Thresholding, ones_like
+from scmog.model._unfinished import TakenOverError, UnfinishedStore
 
-_ROWS_PER_CHUNK = 256  # of a dense matrix on disk
+logger = logging.getLogger(__name__)
+
+Block: TypeAlias = np.ndarray | sp.csr_matrix  # generated values of some cells: all of them, or those above the cut
+
+# What has been generated is put on disk when it makes some chunks, so that few are written twice, or after this time.
+_ENTRIES_PER_COMMIT = 1 << 22
+_SECONDS_PER_COMMIT = 30.0
 
 
 def write_blocks(
-    path: str | Path, blocks: Iterator[np.ndarray], thresholding: Thresholding | None, skeleton: AnnData
+    path: str | Path,
+    blocks: Callable[[int], Iterable[Block]],
+    thresholding: Thresholding | None,
+    skeleton: AnnData,
+    *,
+    request: Mapping[str, Any],
 ) -> AnnData:
     """Write blocks of cells as they come, and return an AnnData whose matrices stay on disk.
+
+    If the process is killed or interrupted, the next call with the same request goes on after the cells that are
+    complete. After an error nothing is left, unless the disk failed after some cells had been written.
 
     Parameters
     ----------
     path
-        ``.h5ad`` or ``.zarr``; must not exist. Removed again if a block fails.
+        ``.h5ad`` or ``.zarr``; must not exist.
     blocks
-        Generated values, each ``(n_cells, n_features)``, together all cells of ``skeleton`` in order.
+        From the number of cells that are there, generated values of the others: blocks ``(n_cells, n_features)``, in
+        the order of ``skeleton``; dense or, where ``thresholding`` has a cut, the scores above it.
     thresholding
         Where it has a cut, ``.X`` and one layer are written as CSR with 64-bit row pointers.
     skeleton
         Cells, features and notes; no matrix.
+    request
+        What determines the blocks, as plain values: by it an unfinished store is recognised.
 
     Raises
     ------
     ValueError
         If the ending is another one.
     FileExistsError
-        If the path exists.
+        If the path exists, or an unfinished store of something else.
     """
     path = Path(path)
     check_store(path)
+    unfinished = UnfinishedStore(path, request)
     try:
-        if path.suffix == ".h5ad":
-            with h5py.File(path, "w") as file:
-                _write(file, blocks, thresholding, skeleton)
-        else:
-            _write(zarr.open_group(str(path), mode="w"), blocks, thresholding, skeleton)
-    except BaseException:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        unfinished.finish(_write(unfinished, blocks, thresholding, skeleton))
+    except Exception as error:
+        if isinstance(error, TakenOverError):
+            raise
+        if not (isinstance(error, OSError) and unfinished.n_rows):
+            unfinished.remove()
+            raise
+        error.add_note(_kept(unfinished, skeleton.n_obs))
+        raise
+    except BaseException:  # interrupted
+        logger.warning(_kept(unfinished, skeleton.n_obs))
         raise
     return open_store(path)
 
@@ -81,6 +106,13 @@ def _lazy(element: Any) -> Any:
     return sparse_dataset(element) if "indptr" in getattr(element, "keys", list)() else element
 
 
+def _kept(unfinished: UnfinishedStore, n_cells: int) -> str:
+    return (
+        f"{unfinished.n_rows:,} of {n_cells:,} cells are kept in {str(unfinished.directory)!r}; the same call goes on "
+        "after them."
+    )
+
+
 @contextmanager
 def _quiet_zarr() -> Iterator[None]:
     """Notes of anndata on the zarr formats of its next releases."""
@@ -90,34 +122,84 @@ def _quiet_zarr() -> Iterator[None]:
 
 
 @_quiet_zarr()
-def _write(group: Any, blocks: Iterator[np.ndarray], thresholding: Thresholding | None, skeleton: AnnData) -> None:
-    write_elem(group, "/", skeleton)
-    row = 0
+def _write(
+    unfinished: UnfinishedStore,
+    blocks: Callable[[int], Iterable[Block]],
+    thresholding: Thresholding | None,
+    skeleton: AnnData,
+) -> Path:
+    """Make the complete store inside the directory; where it is."""
+    matrices = _matrices(unfinished, thresholding, skeleton)
+    if unfinished.n_rows:
+        logger.info("%s: %d of %d cells are there; going on.", unfinished.path, unfinished.n_rows, skeleton.n_obs)
+    if unfinished.n_rows < skeleton.n_obs:
+        for ready in _gathered(blocks(unfinished.n_rows)):
+            unfinished.check_writer()
+            _append(matrices, ready)
+            unfinished.commit(unfinished.n_rows + sum(block.shape[0] for block in ready))
+    if unfinished.path.suffix == ".zarr":
+        return unfinished.group_path
+    return _as_h5ad(unfinished, list(matrices), skeleton)
+
+
+def _matrices(
+    unfinished: UnfinishedStore, thresholding: Thresholding | None, skeleton: AnnData
+) -> dict[str, GrowingCSR | GrowingDense]:
+    """The matrices of the store by their place, with the complete rows and no others."""
+    sparse = thresholding is not None and thresholding.cut is not None
+    places = ["X", f"layers/{thresholding.layer}"] if thresholding is not None and sparse else ["X"]
+    make = GrowingCSR if sparse else GrowingDense
+    if not unfinished.n_rows:
+        unfinished.start_again()
+        # names first: until all rows are there, no reader takes the group for an AnnData, as their numbers differ
+        write_elem(zarr.open_group(str(unfinished.group_path), mode="w"), "/", skeleton)
+    try:
+        group = zarr.open_group(str(unfinished.group_path), mode="r+")
+        if "X" in group and not unfinished.n_rows:
+            del group["X"]  # some versions of anndata write that there is none
+        matrices = {place: make(group, place, skeleton.n_vars) for place in places}
+        for matrix in matrices.values():
+            if matrix.n_rows != unfinished.n_rows:
+                matrix.truncate(unfinished.n_rows)
+    except (OSError, KeyError, IndexError, ValueError) as error:
+        if not unfinished.n_rows:
+            raise
+        message = (
+            f"{str(unfinished.directory)!r} should hold {unfinished.n_rows:,} complete cells and is damaged "
+            f"({type(error).__name__}: {error}); remove it to start again."
+        )
+        raise RuntimeError(message) from error
+    return matrices
+
+
+def _gathered(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Blocks, as many together as are to be written at once."""
+    ready: list[Block] = []
+    n_entries, since = 0, time.monotonic()
     for block in blocks:
-        if thresholding is None or thresholding.cut is None:
-            _write_rows(group, block.astype(np.float32, copy=False), row, skeleton.shape)
-        else:
-            scores = binarise(block, thresholding.cut)
-            _append(group, "X", ones_like(scores), first=row == 0)
-            _append(group["layers"], thresholding.layer, scores, first=row == 0)
-        row += len(block)
+        ready.append(block)
+        n_entries += block.size  # of CSR: its entries
+        if n_entries >= _ENTRIES_PER_COMMIT or time.monotonic() - since > _SECONDS_PER_COMMIT:
+            yield ready
+            ready, n_entries, since = [], 0, time.monotonic()
+    if ready:
+        yield ready
 
 
-def _append(group: Any, name: str, matrix: sp.csr_matrix, *, first: bool) -> None:
-    if not first:
-        sparse_dataset(group[name]).append(matrix)
-        return
-    # 64 bits from the start: the whole may have more entries than the row pointers of one block can count
-    matrix = matrix.copy()
-    matrix.indptr = matrix.indptr.astype(np.int64)
-    write_elem(group, name, matrix)
+def _append(matrices: Mapping[str, Any], ready: list[Block]) -> None:
+    for place, matrix in matrices.items():
+        ones = place == "X" and isinstance(matrix, GrowingCSR)
+        matrix.append([ones_like(block) for block in ready] if ones else ready)
 
 
-def _write_rows(group: Any, block: np.ndarray, row: int, shape: tuple[int, int]) -> None:
-    if row == 0:
-        if "X" in group:
-            del group["X"]
-        make = group.create_array if isinstance(group, zarr.Group) else group.create_dataset
-        array = make("X", shape=shape, dtype=np.float32, chunks=(min(_ROWS_PER_CHUNK, shape[0]), shape[1]))
-        array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-    group["X"][row : row + len(block)] = block
+def _as_h5ad(unfinished: UnfinishedStore, places: list[str], skeleton: AnnData) -> Path:
+    made = unfinished.directory / "store.h5ad"
+    group = zarr.open_group(str(unfinished.group_path), mode="r")
+    with h5py.File(made, "w") as file:
+        write_elem(file, "/", skeleton)
+        if "X" in file:
+            del file["X"]
+        for place in places:
+            *parents, name = place.split("/")
+            copy_to_hdf5(group[place], file["/".join(parents)] if parents else file, name)
+    return made

@@ -238,5 +238,50 @@ class SCMOGModule(BaseModuleClass):
         parameters = translator.average(self.parameters_of(name, tensors, missing))
         if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
             return translator.decoder.expected(parameters)
-        logit = translator.recalibration(translator.decoder.calibrated_logit(parameters[0]))
+        logit = _calibrated(translator, parameters[0])
         return logit if score == "logit" else torch.sigmoid(logit)
+
+    @torch.inference_mode()
+    def sample_above(
+        self,
+        tensors: dict[str, Tensor],
+        name: str,
+        *,
+        cut: float,
+        logit_under: float,
+        missing: Tensor | None = None,
+        score: str = "probability",
+    ) -> tuple[Tensor, Tensor]:
+        """Entries of :meth:`sample` that are above ``cut``, for an on/off target.
+
+        Scores rise with the logit, so only those of the few entries whose logit is high enough are computed.
+
+        Parameters
+        ----------
+        tensors, name, missing
+            As in :meth:`sample`.
+        cut
+            Scores above it are returned, and so are those that are not a number.
+        logit_under
+            :meth:`Translator.logit_under` of ``cut`` and ``score``.
+        score
+            ``"probability"`` or ``"raw"``.
+
+        Returns
+        -------
+        Positions in the flattened ``(n_cells, n_features)``, rising, and scores, both ``(n_entries,)``.
+        """
+        translator = self.translator(name)
+        logit = translator.average(self.parameters_of(name, tensors, missing))[0].flatten()
+        positions = (logit <= logit_under).logical_not_().nonzero().squeeze(1)
+        candidates = logit[positions]
+        scores = torch.sigmoid(candidates if score == "raw" else _calibrated(translator, candidates))
+        kept = (scores <= cut).logical_not_()
+        return positions[kept], scores[kept]
+
+
+def _calibrated(translator: Translator, logit: Tensor) -> Tensor:
+    """Logit of the probability for the logit that the focal loss trained."""
+    decoder: Any = translator.decoder
+    recalibrated: Tensor = translator.recalibration(decoder.calibrated_logit(logit))
+    return recalibrated

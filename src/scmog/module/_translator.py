@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from scmog.nn import (
 
 Parameters = tuple[Tensor, ...]
 """Parameters of a likelihood, each ``(n_cells, n_features)``."""
+
+_ROUNDING, _MARGIN = 1e-4, 0.01  # far more than single precision loses between a logit and its score
 
 
 class Member(nn.Module):
@@ -115,6 +118,20 @@ class Translator(nn.Module):
         if len(parameters) == 1:
             return parameters[0]
         return tuple(torch.stack(same).mean(dim=0) for same in zip(*parameters, strict=True))
+
+    def logit_under(self, cut: float, score: str) -> float:
+        """Logit that every entry of an on/off target exceeds whose score, as users get it, is above ``cut``.
+
+        A little lower than need be, for rounding: the scores of what exceeds it are still to be compared.
+        """
+        cut *= 1 - _ROUNDING  # where scores come close to 1, their last digits are far apart on the scale of logits
+        if not 0 < cut < 1:
+            return -math.inf
+        logit = torch.logit(torch.tensor(cut, dtype=torch.float64))
+        decoder = self.decoder
+        if score == "probability" and isinstance(decoder, BernoulliDecoder):
+            logit = decoder.raw_logit((logit - float(self.recalibration.intercept)) / float(self.recalibration.slope))
+        return float(logit) - _MARGIN
 
     def loss(self, hidden: Sequence[Tensor], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""

@@ -59,7 +59,7 @@ def focal_minimiser_logit(
 ) -> Tensor:
     """Inverse of :func:`calibrated_logit`: the raw logit that minimises the focal loss at a given probability.
 
-    Found by bisection; used once, for the initial output biases.
+    Found by bisection; for initial output biases and for cuts.
     """
     goal = logit_probability.double()
     low, high = torch.full_like(goal, -_BRACKET), torch.full_like(goal, _BRACKET)

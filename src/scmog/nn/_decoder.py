@@ -145,6 +145,10 @@ class BernoulliDecoder(Decoder):
         """Logit of the probability to be open at which the focal loss is minimised by ``logit``."""
         return calibrated_logit(logit, **self.focal._asdict())
 
+    def raw_logit(self, calibrated: Tensor) -> Tensor:
+        """Logit whose :meth:`calibrated_logit` is ``calibrated``, between -100 and 100."""
+        return focal_minimiser_logit(calibrated, **self.focal._asdict())
+
     @torch.no_grad()
     def start_at(self, average: Tensor) -> None:
         """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
