@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
     sources = {source for source, _ in model.directions}
     cells = aligned(query, model, args, modality=args.source or (sources.pop() if len(sources) == 1 else None))
     options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score")}
+    options["show_progress"] = sys.stdout.isatty()  # a log file would get hundreds of bars
     if args.output.suffix == ".h5ad":
         generated = _generated_alone(model, cells, args.key_added, options)
         write(generated, args.output)

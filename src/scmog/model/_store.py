@@ -19,7 +19,7 @@ from anndata.io import read_elem, sparse_dataset, write_elem
 
 from scmog.model._growing import GrowingCSR, GrowingDense, copy_to_hdf5
 from scmog.model._output import Thresholding, ones_like
-from scmog.model._unfinished import TakenOverError, UnfinishedStore
+from scmog.model._unfinished import UnfinishedStore, UnfinishedStoreError
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +63,17 @@ def write_blocks(
         If the ending is another one.
     FileExistsError
         If the path exists, or an unfinished store of something else.
+    UnfinishedStoreError
+        If the unfinished store is damaged, or another process goes on with it.
     """
     path = Path(path)
     check_store(path)
     unfinished = UnfinishedStore(path, request)
     try:
         unfinished.finish(_write(unfinished, blocks, thresholding, skeleton))
+    except UnfinishedStoreError:
+        raise
     except Exception as error:
-        if isinstance(error, TakenOverError):
-            raise
         if not (isinstance(error, OSError) and unfinished.n_rows):
             unfinished.remove()
             raise
@@ -149,7 +151,7 @@ def _matrices(
     sparse = thresholding is not None and thresholding.cut is not None
     places = ["X", f"layers/{thresholding.layer}"] if thresholding is not None and sparse else ["X"]
     make = GrowingCSR if sparse else GrowingDense
-    if not unfinished.n_rows:
+    if not unfinished.n_rows or not unfinished.group_path.exists():
         unfinished.start_again()
         # names first: until all rows are there, no reader takes the group for an AnnData, as their numbers differ
         write_elem(zarr.open_group(str(unfinished.group_path), mode="w"), "/", skeleton)
@@ -168,7 +170,7 @@ def _matrices(
             f"{str(unfinished.directory)!r} should hold {unfinished.n_rows:,} complete cells and is damaged "
             f"({type(error).__name__}: {error}); remove it to start again."
         )
-        raise RuntimeError(message) from error
+        raise UnfinishedStoreError(message) from error
     return matrices
 
 

@@ -63,7 +63,7 @@ class UnfinishedStore:
 
         Raises
         ------
-        TakenOverError
+        UnfinishedStoreError
             If another process has begun to write the same store.
         """
         self.check_writer()
@@ -71,10 +71,10 @@ class UnfinishedStore:
         self._write_marker()
 
     def check_writer(self) -> None:
-        """Raise a TakenOverError if another process has begun to write the same store."""
+        """Raise an UnfinishedStoreError if another process has begun to write the same store."""
         if self._read_marker()["writer"] != self._writer:
             message = f"another process writes {str(self.path)!r} too and goes on with it; this one stops."
-            raise TakenOverError(message)
+            raise UnfinishedStoreError(message)
 
     def start_again(self) -> None:
         """Forget what is there."""
@@ -83,6 +83,9 @@ class UnfinishedStore:
 
     def finish(self, made: Path) -> None:
         """Give the complete store its name, and remove the directory."""
+        if self.path.exists():
+            message = f"{str(self.path)!r} has come to exist in the meantime; remove it and call again."
+            raise FileExistsError(message)
         made.rename(self.path)
         self.remove()
 
@@ -93,7 +96,7 @@ class UnfinishedStore:
     def _find(self) -> int:
         if not self.directory.exists():
             return 0
-        if self.directory.is_dir() and not any(self.directory.iterdir()):
+        if self.directory.is_dir() and all(path.suffix == ".partial" for path in self.directory.iterdir()):
             return 0  # killed at the very start
         try:
             found = self._read_marker()
@@ -129,8 +132,8 @@ class UnfinishedStore:
         os.replace(beside, self.directory / _MARKER)  # all of it or nothing
 
 
-class TakenOverError(RuntimeError):
-    """Another process writes the same store."""
+class UnfinishedStoreError(RuntimeError):
+    """It is not possible to go on with an unfinished store, which is left as it is."""
 
 
 def _short(value: Any) -> str:

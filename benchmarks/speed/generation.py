@@ -1,0 +1,204 @@
+"""Generation straight to disk: cells per second beside the matrix products alone, and peak memory.
+
+    python benchmarks/speed/generation.py --jobs 1          # resumes: what is in the result table is not run again
+    python benchmarks/speed/generation.py --only 5000
+    python benchmarks/speed/generation.py --report          # only writes results/generation.md from the table
+
+A model with random weights (``preset="paper"``, 20,000 genes, 100,000 peaks) generates ATAC from RNA with
+``model.generate(query, store="x.zarr")`` in blocks of 256 cells. No training: means, deviations and the cut are set by
+hand, the cut and the spread of the output biases so that about 3 % of the peaks are open (``open_share``). The query is
+500 random cells (seed 0, 10 % of the genes with counts) repeated, CSR on disk, as it would have to be for a million
+cells: what grows with the cells in memory is then scmog's own.
+
+Each number of cells is a process of its own with two threads. ``peak_rss_gb`` is that process's ``ru_maxrss``; another
+one writes the query. ``s_floor`` is the time of the encoder's and the decoder's matrix products on dense arrays of the
+same shapes, torch alone, in the same process: the mean of twenty blocks before and after, times the number of blocks.
+ ``value`` is the share of the floor in the time of ``generate``: 1 would be nothing but products.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from resume import main
+
+TABLE = Path(__file__).parent / "results" / "generation.csv"
+N_GENES, N_PEAKS = 20_000, 100_000
+N_THREADS = 2
+_BLOCK = 256
+_REPEATED = 500
+_OPEN = 0.03
+_SPREAD = 1.5  # sd of the output biases: peaks differ in how often they are open
+_MILLION = 1_000_000
+
+
+def all_runs() -> list[dict]:
+    """Numbers of cells."""
+    return [{"cells": n_cells} for n_cells in (5_000, 10_000, 20_000, 40_000)]
+
+
+def run_one(cells: int) -> list[dict]:
+    """Generate, with the products alone before and after."""
+    import anndata
+    import torch
+    from mudata import MuData
+
+    torch.set_num_threads(N_THREADS)
+    with tempfile.TemporaryDirectory() as folder:
+        query_path, store = Path(folder) / "query.h5ad", Path(folder) / "generated.zarr"
+        subprocess.run([sys.executable, "-W", "ignore", __file__, "--write", str(query_path), str(cells)], check=True)
+        model = random_model()
+        floor = [seconds_of_products(model)]
+        rss_before = _rss()
+        query = MuData({"rna": anndata.read_h5ad(query_path, backed="r")})
+        start, cpu = time.perf_counter(), time.process_time()
+        model.generate(query, store=store, batch_size=_BLOCK, show_progress=False)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        rss = _rss()
+        floor.append(seconds_of_products(model))
+        made = query["atac_generated"]
+        n_entries = int(made.X.group["data"].shape[0])
+        n_bytes = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
+    s_floor = float(np.mean(floor)) * cells / _BLOCK
+    return [
+        {
+            "cells": cells,
+            "value": round(s_floor / seconds, 3),
+            "s_generate": round(seconds, 1),
+            "s_floor": round(s_floor, 1),
+            "s_cpu": round(cpu, 1),
+            "cells_per_s": round(cells / seconds, 1),
+            "peak_rss_gb": round(rss, 2),
+            "rss_before_gb": round(rss_before, 2),
+            "open_share": round(n_entries / cells / N_PEAKS, 4),
+            "disk_gb": round(n_bytes / 1e9, 3),
+            "bytes_per_entry": round(n_bytes / n_entries, 2),
+        }
+    ]
+
+
+def _rss() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def random_model():
+    """Model that has all that generation needs and was never trained."""
+    import scipy.sparse as sp
+    import torch
+    from anndata import AnnData
+    from mudata import MuData
+
+    import scmog
+
+    torch.manual_seed(0)
+    rna = _some_cells()
+    atac = sp.random(len(rna.obs), N_PEAKS, density=_OPEN, format="csr", dtype=np.float32, random_state=0)
+    atac.data[:] = 1
+    peaks = pd.DataFrame(index=[f"chr1:{1_000 * i}-{1_000 * i + 500}" for i in range(N_PEAKS)])
+    mdata = MuData({"rna": rna, "atac": AnnData(atac, obs=rna.obs, var=peaks)})
+    scmog.model.SCMOG.setup_mudata(mdata)
+    model = scmog.model.SCMOG(mdata, directions=[("rna", "atac")], preset="paper")
+    model.module.representation("rna").fit(lambda: [torch.as_tensor(rna.X.toarray())])
+    translator = model.module.translator("rna_to_atac")
+    with torch.no_grad():
+        translator.decoder.logit.bias.normal_(-2.0, _SPREAD)
+        logits = translator.decoder.calibrated_logit(translator.decoder.logit.bias)
+        translator.open_cut.copy_(logits.quantile(1 - _OPEN))
+    model.is_trained_, model.model_id_, model.seed_ = True, "random", 0
+    model.module.eval()
+    return model
+
+
+def _some_cells():
+    import scipy.sparse as sp
+    from anndata import AnnData
+
+    counts = sp.random(_REPEATED, N_GENES, density=0.1, format="csr", dtype=np.float32, random_state=0)
+    counts.data = np.ceil(counts.data * 5)
+    return AnnData(
+        counts,
+        obs=pd.DataFrame(index=[f"cell_{i}" for i in range(_REPEATED)]),
+        var=pd.DataFrame(index=[f"gene_{i}" for i in range(N_GENES)]),
+    )
+
+
+def write_query(path: Path, cells: int) -> None:
+    """The cells, repeated, on disk."""
+    import anndata
+
+    some = _some_cells()
+    query = anndata.concat([some] * (cells // _REPEATED))
+    query.obs_names = [f"cell_{i}" for i in range(cells)]
+    query.write_h5ad(path)
+
+
+def seconds_of_products(model, n_blocks: int = 20) -> float:
+    """Seconds of a block's matrix products alone: those of the encoder and of the decoder, one after the other."""
+    import torch
+    from torch import nn
+
+    from scmog.nn._encoder_input import InputLayer
+
+    member = model.module.translator("rna_to_atac").member()
+    layers = [m for part in (member.encoder, member.decoder) for m in part.modules()]
+    weights = [
+        (layer.weight if isinstance(layer, InputLayer) else layer.weight.t(), layer.bias)
+        for layer in layers
+        if isinstance(layer, InputLayer | nn.Linear)
+    ]
+    x = torch.rand(_BLOCK, N_GENES)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(n_blocks + 1):
+            start, h = time.perf_counter(), x
+            for weight, bias in weights:
+                h = torch.addmm(bias, h, weight)
+            seconds.append(time.perf_counter() - start)
+    return float(np.mean(seconds[1:]))  # the first one warms up
+
+
+def report() -> str:
+    """Markdown table, and what a million cells would take."""
+    table = pd.read_csv(TABLE).sort_values("cells")
+    lines = [
+        "| cells | s | cells per s | products alone, s | share of the products | peak RSS, GB | of it before | "
+        "open peaks | on disk, GB | bytes per open peak |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.cells:,} | {row.s_generate:.0f} | {row.cells_per_s:.0f} | {row.s_floor:.0f} | {row.value:.0%} | "
+        f"{row.peak_rss_gb:.2f} | {row.rss_before_gb:.2f} | {row.open_share:.1%} | {row.disk_gb:.2f} | "
+        f"{row.bytes_per_entry:.1f} |"
+        for row in table.itertuples()
+    ]
+    first, last = table.iloc[0], table.iloc[-1]
+    per_cell = (last["peak_rss_gb"] - first["peak_rss_gb"]) / (last["cells"] - first["cells"])
+    rss = last["peak_rss_gb"] + max(per_cell, 0) * (_MILLION - last["cells"])
+    lines += [
+        "",
+        f"A machine with two cores, {N_THREADS} threads, shared with other programs: seconds are not those of a quiet "
+        "one; the share of the products, which were timed before and after in the same process, says more.",
+        "",
+        f"A million cells by {N_PEAKS:,} peaks were not run. Extrapolated from the last row, in proportion to the "
+        f"cells: {_MILLION / last['cells_per_s'] / 3600:.1f} h on this machine and "
+        f"{last['disk_gb'] * _MILLION / last['cells']:.0f} GB on disk at {last['open_share']:.1%} open peaks, in "
+        f"proportion to these. Peak memory: {rss:.1f} GB if it goes on as from the first row to the last "
+        f"({per_cell * 1e6:.2f} KB per cell; names, totals and row pointers of all cells are held in memory).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--write"]:
+        write_query(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main(__file__, TABLE, all_runs(), run_one, report)
