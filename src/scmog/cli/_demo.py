@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
         test = mdata[np.sort(model.test_indices_)].copy()
         query = rna_only(test)
         print(f"3. Generating the ATAC of {query.n_obs:,} test cells from their RNA", flush=True)
-        SCMOG.load(args.output / "model", adata=False).generate(query)
+        SCMOG.load(args.output / "model", adata=False).generate(query, show_progress=False)
         write(query, args.output / "query_generated.h5mu")
         scores = demo_scores(model, test)
         save_training_curves(model, args.output / "training_curves.png")

@@ -36,7 +36,7 @@ def save_roc(training: MuData, cells: MuData, model: SCMOG, path: Path) -> None:
     rna, atac = training["rna"].X, training["atac"].X
     mean = TrainingMean().fit(rna[train], (atac[train] > 0).astype(np.float32))
     curves = {
-        "scmog": model.get_generated(cells, source="rna", target="atac", threshold=None).X,
+        "scmog": model.get_generated(cells, source="rna", target="atac", threshold=None, show_progress=False).X,
         "training mean": mean.predict(cells["rna"].X),
         "oracle": cells["atac"].layers["probability"],
     }
