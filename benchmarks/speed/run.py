@@ -275,7 +275,7 @@ def report() -> str:
     """Markdown: ratios, with seconds beside them."""
     table = pd.read_csv(TABLE)
     lines = [
-        "| step | peaks | scmog, paper's networks, s | of the floor | times naive | default preset, one member, s | naive, s |",
+        "| step | peaks | paper, s | of the floor | times naive | default, one member, s | naive, s |",
         "|---|---|---|---|---|---|---|",
     ]
     for (what, n), rows in table[table["kind"] == "step"].groupby(["what", "n"], sort=False):
