@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from mudata import MuData
 from scvi import REGISTRY_KEYS, settings
-from scvi.dataloaders import DataSplitter
 
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.data import PartialMuDataManager, Split, split_at_random, split_by_key
+from scmog.data import PartialMuDataManager, SeededDataSplitter, Split, split_at_random, split_by_key
 from scmog.model._baselines import Baselines, TrainingCells, some_cells
 from scmog.model._density import density_cut
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
@@ -138,12 +137,12 @@ def check_shuffled_reading(manager: PartialMuDataManager, modalities: list[str])
 
 def make_splitter(
     manager: PartialMuDataManager, split: Split, modalities: list[str], *, batch_size: int, **options: Any
-) -> DataSplitter:
+) -> SeededDataSplitter:
     """scvi-tools' data module for a given split, loading only what the directions need."""
     with warnings.catch_warnings():
         # a last mini-batch of one cell is passed over by the training plan
         warnings.filterwarnings("ignore", message="Last batch will have a small size")
-        return DataSplitter(
+        return SeededDataSplitter(
             manager,
             external_indexing=list(split),
             batch_size=batch_size,
