@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import mudata
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+import zarr
 from anndata import AnnData
+from anndata.io import sparse_dataset
 from mudata import MuData
 from scvi.dataloaders import AnnDataLoader
 
@@ -94,3 +97,29 @@ def test_rows_on_disk(tmp_path: Path) -> None:
     AnnData(sp.csr_matrix(counts())).write_h5ad(tmp_path / "rna.h5ad")
     on_disk = anndata.read_h5ad(tmp_path / "rna.h5ad", backed="r").X
     np.testing.assert_array_equal(as_rows(on_disk[np.sort(CELLS)]).to_dense().numpy(), counts()[np.sort(CELLS)])
+
+
+@pytest.mark.parametrize("cells", [[5, 0, 7], [3, 2, 4], [11], [0, 11], slice(2, 6)], ids=str)
+@pytest.mark.parametrize("kind", ["h5mu", "zarr"])
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
+def test_cells_on_disk_come_in_the_order_asked_for(kind: str, cells: Any, tmp_path: Path) -> None:
+    """As in memory, whether they lie close together or not, and together with what is in memory."""
+    manager = manager_of(sp.csr_matrix(counts()), counts(N_PROTEINS))
+    if kind == "h5mu":
+        manager.adata.write(tmp_path / "cells.h5mu")
+        mdata = mudata.read_h5mu(tmp_path / "cells.h5mu", backed=True)
+    else:
+        manager.adata["rna"].write_zarr(tmp_path / "rna.zarr")
+        matrix = sparse_dataset(zarr.open(tmp_path / "rna.zarr", mode="r")["X"])
+        rna = AnnData(matrix, obs=manager.adata["rna"].obs, var=manager.adata["rna"].var)
+        mdata = MuData({"rna": rna, "protein": manager.adata["protein"]})
+        mdata.obs["donor"] = manager.adata.obs["donor"]
+    on_disk = PartialMuDataManager(fields=manager.fields)
+    on_disk.register_fields(mdata)
+    batch, expected = (m.create_torch_dataset()[cells] for m in (on_disk, manager))
+    assert list(batch) == list(expected)
+    for key, values in expected.items():
+        dense = [v.to_dense() if isinstance(v, torch.Tensor) else v for v in (batch[key], values)]
+        np.testing.assert_array_equal(*map(np.asarray, dense), err_msg=key)
+    if kind == "h5mu":
+        mdata.file.close()

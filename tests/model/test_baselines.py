@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 
+import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -135,3 +136,23 @@ def test_of_many_cells_some_are_taken(monkeypatch):
 def test_models_of_older_versions_say_so():
     with pytest.raises(ValueError, match=r"older version of scmog.*evaluate\(baselines=False\)"):
         Baselines.from_state({"source": "rna", "target": "atac", "mean": {}, "ridge": {}})
+
+
+@pytest.mark.parametrize("make", [sp.csr_matrix, sp.csc_matrix, np.asarray], ids=["csr", "csc", "dense"])
+def test_fewer_cells_of_wide_matrices(make, monkeypatch):
+    """Those that hold the largest number of entries: 60 cells with 4 entries each, or 10 values where dense."""
+    x = np.tile([1, 0, 1, 0, 1, 0, 1, 0, 0, 0], (60, 1))
+    matrix, per_cell = make(x), 10 if make is np.asarray else 4
+    monkeypatch.setattr(_baselines, "MAX_ENTRIES", 100)
+    chosen = some_cells(np.arange(60), matrix, matrix[:, :4])
+    assert len(set(chosen)) == len(chosen) == 100 // per_cell
+    assert len(some_cells(np.arange(60), matrix, max_entries=40)) == 40 // per_cell
+    assert len(some_cells(np.arange(60), matrix, max_entries=1)) == 1
+
+
+def test_entries_on_disk_are_counted_without_reading_them(tmp_path):
+    x = sp.random(30, 20, density=0.2, format="csr", random_state=0)
+    anndata.AnnData(x).write_h5ad(tmp_path / "x.h5ad")
+    on_disk = anndata.read_h5ad(tmp_path / "x.h5ad", backed="r")
+    assert _baselines.entries_per_cell(on_disk.X) == pytest.approx(x.nnz / 30)
+    on_disk.file.close()

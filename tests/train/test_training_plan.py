@@ -15,8 +15,8 @@ from scmog._modalities import MODALITIES
 from scmog.module import ModuleConfig, SCMOGModule
 from scmog.nn import InputLayer
 from scmog.train import PlanConfig, SCMOGTrainingPlan, critic_step, generator_step
+from scmog.train._one_cycle import one_cycle
 from scmog.train._rmsprop import ClippedRMSprop
-from scmog.train._training_plan import one_cycle
 
 NOT_TRAINED = ("open_cut", "recalibration.slope", "recalibration.intercept")  # fitted after training
 SIZES = {"rna": 8, "atac": 12, "protein": 4}

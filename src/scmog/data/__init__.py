@@ -5,12 +5,14 @@ from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._manager import PartialMuDataManager
 from scmog.data._modality_names import find_modalities, resolve_directions
 from scmog.data._split import Split, split_at_random, split_by_key
+from scmog.data._splitter import SeededDataSplitter
 
 __all__ = [
     "BatchField",
     "CheckedLayerField",
     "MuDataCheckedLayerField",
     "PartialMuDataManager",
+    "SeededDataSplitter",
     "Split",
     "find_modalities",
     "find_obs_column",

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from anndata.abc import CSCDataset, CSRDataset
+from scipy import sparse
 
 from scmog._modalities import MODALITIES
 from scmog.metrics import (
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 TRAINING_MEAN, RIDGE = "training mean", "ridge"
 MAX_CELLS = 50_000  # more training cells do not move 100 components, but cost memory
+MAX_ENTRIES = 1 << 26  # stored ones of a matrix, which is copied a few times: half a GB each
+MAX_VALIDATION_ENTRIES = MAX_ENTRIES // 4  # enough to choose a few parameters on
 _SEED = 0
 
 _SOURCES = {
@@ -82,11 +86,26 @@ class TrainingCells:
     labels: np.ndarray | None = None
 
 
-def some_cells(indices: np.ndarray) -> np.ndarray:
-    """Ascending indices of the training cells, or of :data:`MAX_CELLS` of them."""
-    if len(indices) > MAX_CELLS:
-        indices = np.random.default_rng(_SEED).choice(indices, MAX_CELLS, replace=False)
+def some_cells(indices: np.ndarray, *counts: Any, max_entries: int | None = None) -> np.ndarray:
+    """Ascending indices of the cells, or of as many as are loaded into memory to fit baselines.
+
+    Those are :data:`MAX_CELLS`, or fewer where these have more than about ``max_entries`` (:data:`MAX_ENTRIES`) entries
+    in one of the matrices ``counts``, ``(n_cells, n_features)``, in memory or on disk.
+    """
+    max_entries = MAX_ENTRIES if max_entries is None else max_entries
+    most = min([MAX_CELLS, *(max(1, int(max_entries / entries_per_cell(matrix))) for matrix in counts)])
+    if len(indices) > most:
+        indices = np.random.default_rng(_SEED).choice(indices, most, replace=False)
     return np.sort(indices)
+
+
+def entries_per_cell(matrix: Any) -> float:
+    """Stored entries of a matrix per cell, at least 1; all of them where it is dense. Nothing is read."""
+    if isinstance(matrix, CSRDataset | CSCDataset):
+        n_entries = matrix.group["indices"].shape[0]
+    else:
+        n_entries = matrix.nnz if sparse.issparse(matrix) else np.prod(matrix.shape)
+    return max(1.0, float(n_entries) / max(1, matrix.shape[0]))
 
 
 class Baselines:

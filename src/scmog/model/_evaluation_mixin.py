@@ -14,7 +14,7 @@ from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.data import find_obs_column
 from scmog.metrics import variable_features
 from scmog.model._base import RegisteredModel
-from scmog.model._baselines import Baselines, TrainingCells, some_cells
+from scmog.model._baselines import MAX_VALIDATION_ENTRIES, Baselines, TrainingCells, some_cells
 from scmog.model._directions import check_mudata
 from scmog.model._evaluation import Scoring, applicable, kind_of, score_direction
 from scmog.model._evaluation_options import cell_labels, check_ceiling, check_metrics, required_parts
@@ -187,8 +187,8 @@ class EvaluationMixin(RegisteredModel):
             chosen = None if labels is None else labels[cells]
             return TrainingCells(source=counts[0][cells], target=counts[1][cells], labels=chosen)
 
-        validation = np.sort(split.validation)
-        return part(some_cells(split.train)), part(validation) if len(validation) else None
+        validation = some_cells(split.validation, *counts, max_entries=MAX_VALIDATION_ENTRIES)
+        return part(some_cells(split.train, *counts)), part(validation) if len(validation) else None
 
     def _telling_features(
         self, direction: Direction, parts: tuple[TrainingCells, Any] | None, absent: np.ndarray | None

@@ -25,7 +25,7 @@ from scmog.model._training_set import (
     make_splitter,
     resolve_seed,
 )
-from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, seeded, trainer_options
+from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, distributed_options, seeded, trainer_options
 
 
 class TrainingMixin(RegisteredModel):
@@ -72,7 +72,7 @@ class TrainingMixin(RegisteredModel):
             Shares of cells, drawn at random; default 0.9 and the rest, which leaves no test cells. Not together with
             ``split_key``.
         batch_size
-            Cells per mini-batch; default the preset's.
+            Cells per mini-batch, of each process where there are several; default the preset's.
         lr
             Learning rate of the supervised training; default the preset's.
         early_stopping
@@ -83,7 +83,8 @@ class TrainingMixin(RegisteredModel):
         refit
             Allow another split than before: input statistics and densities are fitted anew on its training cells.
         accelerator, devices
-            As in every scvi-tools model.
+            As in every scvi-tools model. Several devices are trained on by one process each, in a script and not in a
+            notebook (``strategy="ddp"``); the user guide has recipes.
         datasplitter_kwargs
             For :class:`scvi.dataloaders.DataSplitter`, e.g. ``num_workers``.
         plan_kwargs
@@ -96,7 +97,8 @@ class TrainingMixin(RegisteredModel):
         KeyError
             If no obs has ``split_key``.
         ValueError
-            If the model has no data with all its modalities, the split is wrong, or differs from the earlier one.
+            If the model has no data with all its modalities, the split is wrong, or differs from the earlier one, or
+            the strategy can't train this model.
         TypeError
             If a setting is unknown.
         """
@@ -123,6 +125,7 @@ class TrainingMixin(RegisteredModel):
         check_whole("max_epochs", max_epochs, 1)
         check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
         check_whole("batch_size", batch_size, 2)
+        trainer_kwargs = distributed_options(trainer_kwargs, accelerator, devices)
         with seeded(seed), kept_on_failure(self):
             if first:
                 self.module = self._new_module()
@@ -143,11 +146,12 @@ class TrainingMixin(RegisteredModel):
                 split,
                 self._modalities,
                 batch_size=batch_size,
+                seed=seed,
                 distributed_sampler=use_distributed_sampler(trainer_kwargs.get("strategy")),
                 **(datasplitter_kwargs or {}),
             )
             self.module.train()  # scvi-tools leaves a module in eval mode; Lightning does not switch it back
-            self._train_runner_cls(
+            runner = self._train_runner_cls(
                 self,
                 training_plan=plan,
                 data_splitter=splitter,
@@ -155,7 +159,11 @@ class TrainingMixin(RegisteredModel):
                 accelerator=accelerator,
                 devices=devices,
                 **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
-            )()
+            )
+            runner()
+            # Several processes drew an id each. What follows they all do, each for itself and with the same result:
+            # it can take longer than a process may keep the others waiting.
+            self.model_id_ = runner.trainer.strategy.broadcast(self.model_id_)
             self.cells_hash_ = self._cells_hash()
             fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
             fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from mudata import MuData
 from scvi import REGISTRY_KEYS, settings
-from scvi.dataloaders import DataSplitter
 
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.data import PartialMuDataManager, Split, split_at_random, split_by_key
-from scmog.model._baselines import Baselines, TrainingCells, some_cells
+from scmog.data import PartialMuDataManager, SeededDataSplitter, Split, split_at_random, split_by_key
+from scmog.model._baselines import MAX_VALIDATION_ENTRIES, Baselines, TrainingCells, some_cells
 from scmog.model._density import density_cut
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.model._source_space import SourceSpace
@@ -30,7 +29,8 @@ from scmog.nn import entries
 logger = logging.getLogger(__name__)
 
 DEFAULT_SEED = 0
-_RECALIBRATION_ENTRIES = 1 << 25
+_RECALIBRATION_ENTRIES = 1 << 25  # held in memory at once
+_CUT_ENTRIES = 1 << 30  # generated one block after the other: 10,000 cells of 100,000 peaks
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
@@ -138,12 +138,12 @@ def check_shuffled_reading(manager: PartialMuDataManager, modalities: list[str])
 
 def make_splitter(
     manager: PartialMuDataManager, split: Split, modalities: list[str], *, batch_size: int, **options: Any
-) -> DataSplitter:
+) -> SeededDataSplitter:
     """scvi-tools' data module for a given split, loading only what the directions need."""
     with warnings.catch_warnings():
         # a last mini-batch of one cell is passed over by the training plan
         warnings.filterwarnings("ignore", message="Last batch will have a small size")
-        return DataSplitter(
+        return SeededDataSplitter(
             manager,
             external_indexing=list(split),
             batch_size=batch_size,
@@ -158,6 +158,11 @@ def _passes(
     key = MODALITIES[modality].registry_key
     loader = ordered_loader(manager, np.sort(indices), batch_size, [key])
     return lambda: (tensors[key] for tensors in loader)
+
+
+def _spread(cells: np.ndarray, most: int) -> np.ndarray:
+    """Ascending indices of the cells, or of about ``most`` of them (at least two) at equal distances."""
+    return np.sort(cells)[:: max(1, math.ceil(len(cells) / max(2, most)))]
 
 
 def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
@@ -188,8 +193,7 @@ def fit_recalibration(
             continue
         recalibration = module.translator(name).recalibration
         recalibration.reset()
-        n_cells = max(2, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
-        cells = np.sort(validation)[:: max(1, math.ceil(len(validation) / n_cells))]
+        cells = _spread(validation, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
         if not len(cells):
             continue
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
@@ -206,13 +210,17 @@ def fit_recalibration(
 
 
 def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
-    """Fix, for each on/off target, the cut at which training cells have as many open features as measured, in place."""
+    """Fix, for each on/off target, the cut at which training cells have as many open features as measured, in place.
+
+    Of many cells a part is enough: it is one number, and generating them all takes long.
+    """
     module.eval()
     for name, (source, target) in module.directions.items():
         if not MODALITIES[target].binary:
             continue
-        loader = ordered_loader(manager, np.sort(train), batch_size, batch_keys(manager, [source]))
-        n_open = sum(len(entries(counts)[0]) for counts in _passes(manager, target, train, batch_size)())
+        cells = _spread(train, _CUT_ENTRIES // module.representation(target).n_features)
+        loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
+        n_open = sum(len(entries(counts)[0]) for counts in _passes(manager, target, cells, batch_size)())
         logits = (module.sample(tensors, name, score="logit") for tensors in loader)
         module.translator(name).open_cut.fill_(density_cut(logits, n_open))
 
@@ -221,13 +229,13 @@ def fit_baselines(
     manager: PartialMuDataManager, directions: Iterable[Direction], split: Split, median_total: float
 ) -> dict[str, dict[str, Any]]:
     """Fit the baselines of each direction on the training cells; their states by direction name."""
-    train, validation = some_cells(split.train), np.sort(split.validation)
     spaces: dict[str, SourceSpace] = {}
     states = {}
     for source, target in directions:
         x, y = (manager.get_from_registry(MODALITIES[modality].registry_key) for modality in (source, target))
+        chosen = [some_cells(split.train, x, y), some_cells(split.validation, x, y, max_entries=MAX_VALIDATION_ENTRIES)]
+        parts = [TrainingCells(source=x[cells], target=y[cells]) for cells in chosen if len(cells)]
         if source not in spaces:  # its decomposition takes most of the time
-            spaces[source] = SourceSpace(source, median_total).fit(x[train])
-        parts = [TrainingCells(source=x[cells], target=y[cells]) for cells in (train, validation) if len(cells)]
+            spaces[source] = SourceSpace(source, median_total).fit(parts[0].source)
         states[direction_name((source, target))] = Baselines(spaces[source], target).fit(*parts).state()
     return states

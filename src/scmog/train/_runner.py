@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,14 @@ class SCMOGTrainRunner(TrainRunner):
     The parent drops keys that are new in a later call, such as the critic losses of pre-training that follows a call
     without it, and lets each key count its own epochs.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with warnings.catch_warnings():
+            # true of scvi-tools' callback; our own stopping rule goes by losses that all processes share
+            warnings.filterwarnings("ignore", message="early_stopping was automatically disabled")
+            super().__init__(*args, **kwargs)
+        if self.trainer.world_size > 1:  # the parent would move the model of every process to the first device
+            self.device = self.trainer.strategy.root_device
 
     def _update_history(self) -> None:
         self._merge_history()

@@ -18,10 +18,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from scmog.module import SCMOGModule
 from scmog.nn import critic_loss, generator_loss
 from scmog.train._config import PlanConfig
+from scmog.train._one_cycle import WARM_UP, one_cycle_at
+from scmog.train._processes import seed_of_process
 from scmog.train._progress import DirectionProgress, Patience
 from scmog.train._rmsprop import ClippedRMSprop
-
-_WARM_UP, _START = 0.25, 1 / 25  # of the one-cycle schedule
 
 
 class SCMOGTrainingPlan(TrainingPlan):
@@ -75,7 +75,7 @@ class SCMOGTrainingPlan(TrainingPlan):
                 pretraining=Patience(patience_pretrain if early_stopping and patience_pretrain else never),
                 training=Patience(self.config.patience if early_stopping else never),
                 max_epochs=most,
-                warm_up=int(_WARM_UP * most) if self.config.lr_schedule == "one_cycle" else 0,
+                warm_up=int(WARM_UP * most) if self.config.lr_schedule == "one_cycle" else 0,
             )
         self._n_epochs_pretrained = 0
         self._schedule: LambdaLR | None = None
@@ -139,6 +139,11 @@ class SCMOGTrainingPlan(TrainingPlan):
         self.critics = None
 
     # ------------------------------------------------------------------ steps
+    def on_fit_start(self) -> None:
+        """Give each of several processes a random state of its own: cells of two must not get the same dropout."""
+        if self.trainer.world_size > 1:
+            torch.manual_seed(seed_of_process(torch.initial_seed(), self.global_rank))
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of the current stage; returns its loss, detached."""
         n_cells = len(next(iter(batch.values())))
@@ -182,7 +187,7 @@ class SCMOGTrainingPlan(TrainingPlan):
         if self.config.lr_schedule == "one_cycle" and self._schedule is None:
             n_batches = int(self.trainer.num_training_batches)
             horizons = [max(1, n_batches * progress.max_epochs) for progress in self.progress.values()]
-            self._schedule = LambdaLR(optimizer, [partial(_one_cycle_at, n_steps=n_steps) for n_steps in horizons])
+            self._schedule = LambdaLR(optimizer, [partial(one_cycle_at, n_steps=n_steps) for n_steps in horizons])
         return self._schedule
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -260,7 +265,8 @@ class SCMOGTrainingPlan(TrainingPlan):
 
     def _check_finite(self) -> None:
         """Raise RuntimeError if a loss was NaN or infinite; asked once per epoch, since it waits for the device."""
-        if self._diverged is not None and bool(self._diverged):
+        diverged = self._diverged is not None and bool(self._diverged)
+        if self.trainer.strategy.reduce_boolean_decision(diverged, all=False):  # all processes have to stop together
             self.on_train_end()  # the best weights so far, if there are any
             message = (
                 f"training diverged: the loss of {self.active} became NaN or infinite in epoch {self.current_epoch}; "
@@ -269,24 +275,19 @@ class SCMOGTrainingPlan(TrainingPlan):
             raise RuntimeError(message)
 
     def on_train_end(self) -> None:
-        """Give back the best weights of each direction."""
+        """Give back the best weights of each direction, the same in all processes."""
         if self.config.restore_best:
             for name, progress in self.progress.items():
                 progress.restore_best(self.module.translator(name))
+        self._share_buffers()
 
-
-def one_cycle(progress: float) -> float:
-    """Share of the largest learning rate at ``progress`` (0 to 1) of the training: up for a quarter, then down to 0.
-
-    Both by a cosine, from 1/25 of it (Smith and Topin 2017).
-    """
-    if progress < _WARM_UP:
-        return _START + (1 - _START) * (1 - math.cos(math.pi * progress / _WARM_UP)) / 2
-    return (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP)))) / 2
-
-
-def _one_cycle_at(step: int, *, n_steps: int) -> float:
-    return one_cycle(step / n_steps)
+    def _share_buffers(self) -> None:
+        """Take over the buffers of the first process: each has seen other cells last, which its batch norm knows."""
+        if self.trainer.world_size > 1:
+            own = dict(self.module.named_buffers())
+            shared = self.trainer.strategy.broadcast({name: buffer.cpu() for name, buffer in own.items()})
+            for name, buffer in own.items():
+                buffer.copy_(shared[name])
 
 
 def _means(output: LossOutput) -> dict[str, Tensor]:
