@@ -12,11 +12,12 @@ of 1.5 between cells, and the cut is set where 3 % of the peaks are open (``open
 with the cells in memory is then scmog's own.
 
 Each number of cells is a process of its own with two threads; another one writes the query. ``peak_rss_gb`` is the peak
-memory of the process since the model was made (Linux: the mark is set back through ``/proc``). ``s_floor`` is the time of the encoder's and the decoder's matrix products on dense arrays of the
-same shapes, torch alone, in the same process: after every fourth block those of one block are run and timed, and their
-time is taken out of that of ``generate``, so that a busy machine slows both alike. The mean of them times the number of
-blocks is the floor, ``value`` its share in the time of ``generate``: 1 would be nothing but products. ``cpu_share`` is
-the same of the processor time of all threads, on which other programs have little influence.
+memory of the process since the model was made (Linux: the mark is set back through ``/proc``). ``s_floor`` is the time
+of the encoder's and the decoder's matrix products on dense arrays of the same shapes, torch alone, in the same process:
+after every fourth block those of one block are run and timed, and their time is taken out of that of ``generate``, so
+that a busy machine slows both alike. The mean of them times the number of blocks is the floor, ``value`` its share in
+the time of ``generate``: 1 would be nothing but products. ``cpu_share`` is the same of the processor time of all
+threads, on which other programs have little influence.
 """
 
 from __future__ import annotations
