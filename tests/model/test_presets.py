@@ -96,11 +96,13 @@ def test_a_learning_rate_that_is_given_holds_for_all_targets():
 
 
 def test_a_dropout_rate_that_is_given_holds_for_all_targets():
-    preset = replace(find_preset("default"), module=ModuleConfig(dropout_rate=0.1, dropout_rate_for_protein=0.2))
+    preset = replace(
+        find_preset("default"), module=ModuleConfig(dropout_rate=0.1, dropout_rate_by_target={"protein": 0.2})
+    )
     rates = {target: preset.module_config({}).dropout(target) for target in ("rna", "atac", "protein")}
     assert rates == {"rna": 0.1, "atac": 0.1, "protein": 0.2}
     assert preset.module_config({"dropout_rate": 0.3}).dropout("protein") == 0.3
-    assert preset.module_config({"dropout_rate": 0.3, "dropout_rate_for_protein": 0.0}).dropout("protein") == 0
+    assert preset.module_config({"dropout_rate": 0.3, "dropout_rate_by_target": {"rna": 0.0}}).dropout("rna") == 0
 
 
 def test_unknown_name():

@@ -60,7 +60,14 @@ def test_input_style_of_a_direction() -> None:
         pytest.param({"dropout_rate": -0.1}, r"dropout_rate must lie in \[0, 1\), got -0\.1", id="negative-dropout"),
         pytest.param({"input_dropout_rate": 2}, r"input_dropout_rate must lie in \[0, 1\), got 2", id="input-dropout"),
         pytest.param(
-            {"dropout_rate_for_protein": 1}, r"dropout_rate_for_protein must lie in \[0, 1\), got 1", id="for-protein-1"
+            {"dropout_rate_by_target": {"rna": 0.1, "atac": 1}},
+            r"dropout_rate_by_target must give .* rates in \[0, 1\), got \{'atac': 1\}",
+            id="dropout-by-target",
+        ),
+        pytest.param(
+            {"dropout_rate_by_target": {"prot": 0.1}},
+            r"\['rna', 'atac', 'protein'\] .* got \{'prot': 0\.1\}",
+            id="no-target",
         ),
         pytest.param({"dropout_rate": math.nan}, r"dropout_rate must lie in \[0, 1\), got nan", id="dropout-nan"),
         pytest.param({"focal_weight_open": 0}, r"focal_weight_open must be positive, got 0", id="open-weight"),
@@ -89,7 +96,6 @@ def test_nan_is_refused(name: str) -> None:
 def test_widths_may_be_a_list_and_the_configuration_is_frozen() -> None:
     config = ModuleConfig(n_hidden_rna=[8, 4])
     assert config == ModuleConfig(n_hidden_rna=(8, 4))
-    assert hash(config) == hash(ModuleConfig(n_hidden_rna=(8, 4)))
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.n_latent = 3
 

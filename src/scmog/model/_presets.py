@@ -40,7 +40,7 @@ class Preset:
     def module_config(self, changes: dict[str, Any]) -> ModuleConfig:
         """Sizes and choices of the networks with the user's changes."""
         if "dropout_rate" in changes:  # the user's number holds for all targets
-            changes = {"dropout_rate_for_protein": None, **changes}
+            changes = {"dropout_rate_by_target": {}, **changes}
         config: ModuleConfig = replace_checked(self.module, changes, argument="SCMOG(...)")
         return config
 
@@ -100,8 +100,8 @@ DEFAULT = Preset(
         rna_likelihood="raw",
         dispersion="gene",
         shared_offset=True,
-        dropout_rate=0.3,
-        dropout_rate_for_protein=0.4,
+        dropout_rate=0.4,
+        dropout_rate_by_target={"rna": 0.3},
         input_dropout_rate=0.4,
         focal_weight_open=0.5,
         focal_weight_closed=0.5,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
+
+from scmog._modalities import MODALITIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +25,9 @@ class ModuleConfig:
         encoder, ``()`` puts the output layer on the latent space.
     n_hidden_critic, n_hidden_critic_protein
         Widths of the critic of RNA and ATAC, and of protein.
-    dropout_rate, dropout_rate_for_protein
-        Dropout after each hidden layer of encoder and decoder, in general and where protein is the target; None means
-        the same.
+    dropout_rate, dropout_rate_by_target
+        Dropout after each hidden layer of encoder and decoder: in general, and rates that hold for one target only,
+        e.g. ``{"rna": 0.3}``.
     input_dropout_rate
         Share of the encoder's non-zero inputs that are set to their average at random in training.
     rna_input, rna_input_for_protein
@@ -62,7 +64,7 @@ class ModuleConfig:
     n_hidden_critic: tuple[int, ...] = (1024, 256, 64, 16)
     n_hidden_critic_protein: tuple[int, ...] = (256, 64)
     dropout_rate: float = 0.0
-    dropout_rate_for_protein: float | None = None
+    dropout_rate_by_target: dict[str, float] = field(default_factory=dict)
     input_dropout_rate: float = 0.0
     rna_input: Literal["counts", "log", "zscore", "log_depth"] = "zscore"
     rna_input_for_protein: Literal["counts", "log", "zscore", "log_depth"] | None = None
@@ -78,7 +80,7 @@ class ModuleConfig:
     xavier_critic: bool = True
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self) if field.name.startswith("n_hidden")):
+        for name in (one.name for one in fields(self) if one.name.startswith("n_hidden")):
             of_decoder = name.endswith("_decoder")
             if of_decoder and getattr(self, name) is None:
                 continue
@@ -90,11 +92,16 @@ class ModuleConfig:
                 raise ValueError(message)
         check_at_least(self, 1, "n_latent", "n_members")
         check_at_least(self, 0, "focal_gamma")
-        for name in ("dropout_rate", "dropout_rate_for_protein", "input_dropout_rate"):
-            rate = getattr(self, name)
-            if not (rate is None and name == "dropout_rate_for_protein") and not 0 <= rate < 1:
-                message = f"{name} must lie in [0, 1), got {rate}."
+        for name in ("dropout_rate", "input_dropout_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                message = f"{name} must lie in [0, 1), got {getattr(self, name)}."
                 raise ValueError(message)
+        unfit = {
+            key: rate for key, rate in self.dropout_rate_by_target.items() if key not in MODALITIES or not 0 <= rate < 1
+        }
+        if unfit:
+            message = f"dropout_rate_by_target must give {list(MODALITIES)} rates in [0, 1), got {unfit}."
+            raise ValueError(message)
         for name in ("focal_weight_open", "focal_weight_closed"):
             if not getattr(self, name) > 0:
                 message = f"{name} must be positive, got {getattr(self, name)}."
@@ -123,9 +130,7 @@ class ModuleConfig:
 
     def dropout(self, target: str) -> float:
         """Dropout after the hidden layers of the directions to ``target``."""
-        if target == "protein" and self.dropout_rate_for_protein is not None:
-            return self.dropout_rate_for_protein
-        return self.dropout_rate
+        return self.dropout_rate_by_target.get(target, self.dropout_rate)
 
     def input_style(self, source: str, target: str) -> str:
         """How ``source`` enters the encoder of the direction to ``target``."""
@@ -152,7 +157,7 @@ def check_at_least(config: Any, bound: float, *names: str) -> None:
 
 def replace_checked(config: Any, changes: dict[str, Any], *, argument: str) -> Any:
     """Copy of a configuration with ``changes``; an unknown name is a TypeError that lists the known ones."""
-    known = {field.name for field in fields(config)}
+    known = {one.name for one in fields(config)}
     unknown = sorted(set(changes) - known)
     if unknown:
         message = f"{argument} got unknown option(s) {unknown}; known are {sorted(known)}."
