@@ -60,13 +60,15 @@ def test_a_batch_without_training_cells_is_average(paired, make_model, caplog):
     np.testing.assert_allclose(model.get_generated(unseen, **_ATAC, threshold=None).X, expected, rtol=1e-6)
 
 
-def test_a_dense_matrix_on_disk_is_refused_for_training(paired, tmp_path, small, quick):
-    paired["rna"].X = paired["rna"].X.toarray()
+@pytest.mark.parametrize(("convert", "kind"), [("toarray", "dense"), ("tocsc", r"CSC \(stored by column\)")])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the data's being stored by column
+def test_a_matrix_on_disk_without_rows_is_refused_for_training(paired, tmp_path, small, quick, convert, kind):
+    paired["rna"].X = getattr(paired["rna"].X, convert)()
     for name in ("rna", "atac"):
         paired[name].write_h5ad(tmp_path / f"{name}.h5ad")
     backed = MuData({name: anndata.read_h5ad(tmp_path / f"{name}.h5ad", backed="r") for name in ("rna", "atac")})
     SCMOG.setup_mudata(backed)
-    with pytest.raises(ValueError, match="'rna' is a dense matrix on disk.*CSR"):
+    with pytest.raises(ValueError, match=f"'rna' is a {kind} matrix on disk.*CSR"):
         SCMOG(backed, **small).train(**quick)
 
 

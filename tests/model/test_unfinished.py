@@ -15,6 +15,7 @@ import anndata
 import h5py
 import numpy as np
 import pytest
+import torch
 import zarr
 from mudata import MuData
 
@@ -203,6 +204,14 @@ def test_another_model_is_refused(model, query, left, make_model, paired):
         other.generate(query, **OPTIONS, store=path)
 
 
+def test_a_model_that_was_trained_further_is_refused(query, model, left):
+    path = left("within")
+    with torch.no_grad():  # it keeps its id
+        next(model.module.parameters()).add_(0.1)
+    with pytest.raises(FileExistsError, match=r"weights: found '\w+\.*, expected '\w+"):
+        model.generate(query, **OPTIONS, store=path)
+
+
 @pytest.mark.parametrize("name", [None, "progress.json"], ids=["foreign", "damaged"])
 def test_a_directory_that_is_no_unfinished_store_is_refused(model, query, tmp_path, name):
     directory = tmp_path / "x.zarr.unfinished"
@@ -223,7 +232,8 @@ def test_damaged_matrices_are_noticed(model, query, left):
 
 
 # ------------------------------------------------------------------ errors
-def test_cells_that_are_there_outlive_a_failing_disk(model, query, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [OSError, MemoryError, RuntimeError])
+def test_cells_that_are_there_outlive_an_error(model, query, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(store_module, "_ENTRIES_PER_COMMIT", 1)
     append, calls = store_module._append, []
 
@@ -231,12 +241,12 @@ def test_cells_that_are_there_outlive_a_failing_disk(model, query, tmp_path, mon
         calls.append(1)
         if len(calls) == 3:
             message = "disk full"
-            raise OSError(message)
+            raise kind(message)
         append(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(store_module, "_append", fail)
-        with pytest.raises(OSError, match="disk full") as caught:
+        with pytest.raises(kind, match="disk full") as caught:
             model.generate(query, **OPTIONS, store=tmp_path / "x.h5ad")
     assert "50 of 120 cells are kept" in caught.value.__notes__[0]
     seen = n_generated(model, monkeypatch)
@@ -259,6 +269,20 @@ def test_another_process_that_goes_on_is_noticed(model, query, tmp_path, monkeyp
     with pytest.raises(RuntimeError, match="another process writes .*x.zarr' too"):
         model.generate(query, **OPTIONS, store=tmp_path / "x.zarr")
     assert json.loads((tmp_path / "x.zarr.unfinished" / "progress.json").read_text())["n_rows"] == 25
+
+
+def test_an_error_leaves_what_another_process_has_taken_over(model, query, tmp_path, monkeypatch):
+    marker = tmp_path / "x.zarr.unfinished" / "progress.json"
+
+    def taken_over(*args):
+        marker.write_text(json.dumps(json.loads(marker.read_text()) | {"writer": "another"}))
+        message = "out of memory"
+        raise MemoryError(message)
+
+    monkeypatch.setattr(store_module, "_append", taken_over)
+    with pytest.raises(MemoryError, match="out of memory"):
+        model.generate(query, **OPTIONS, store=tmp_path / "x.zarr")
+    assert json.loads(marker.read_text())["writer"] == "another"
 
 
 # ------------------------------------------------------------------ progress

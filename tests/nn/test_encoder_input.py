@@ -23,7 +23,10 @@ def values(density: float) -> Tensor:
 @pytest.mark.parametrize("density", [0.0, 0.04, 0.6])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("centred", [False, True])
-def test_linear_map(density: float, sparse: bool, centred: bool) -> None:
+@pytest.mark.parametrize("block", [1, 3 * N_OUTPUT, 10_000], ids="{}-weights".format)
+def test_linear_map(density: float, sparse: bool, centred: bool, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the layout and however the weights are cut into blocks (the last of three inputs is shorter)."""
+    monkeypatch.setattr("scmog.nn._encoder_input._BLOCK_WEIGHTS", block)
     torch.manual_seed(0)
     layer, x = InputLayer(N_INPUT, N_OUTPUT), values(density)
     centre = torch.rand(N_INPUT) if centred else None
@@ -35,6 +38,23 @@ def test_linear_map(density: float, sparse: bool, centred: bool) -> None:
     upstream -= upstream.mean(dim=0)
     y.backward(upstream)
     torch.testing.assert_close(layer.weight.grad, given.dense().T @ upstream, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_single_precision_counts_in_a_module_in_double_precision(sparse: bool) -> None:
+    layer, x = InputLayer(N_INPUT, N_OUTPUT).double(), values(0.05)
+    assert layer(x.to_sparse_csr() if sparse else x).dtype == torch.float64
+
+
+def test_mixed_precision() -> None:
+    """One pass of measured and generated profiles, the latter in half precision as the decoder made them."""
+    layer, x = InputLayer(N_INPUT, N_OUTPUT), values(0.05)
+    more = torch.randn(9, N_INPUT).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x.to_sparse_csr(), more)
+        y.sum().backward()
+    torch.testing.assert_close(y[:N_CELLS], layer(x))
+    torch.testing.assert_close(more.grad.float(), layer.weight.sum(dim=1).expand(9, N_INPUT), rtol=1e-2, atol=1e-2)
 
 
 def test_a_tensor_is_an_input_around_zero() -> None:

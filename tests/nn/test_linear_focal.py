@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scmog.nn import Focal, focal_loss, linear_focal_loss
+from scmog.nn import Focal, _linear_focal, focal_loss, linear_focal_loss
 
 N_CELLS, N_PEAKS, N_HIDDEN = 6, 11, 4
 
@@ -73,12 +75,35 @@ def test_gradcheck() -> None:
     assert torch.autograd.gradcheck(lambda *args: linear_focal_loss(*args, target, focal), parameters())
 
 
-def test_without_gradients_none_are_made() -> None:
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_none_are_made(mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in validation."""
-    with torch.no_grad():
+    run, seen = _linear_focal._run, []
+
+    def spy(*args: Any, with_gradient: bool) -> Any:
+        seen.append(with_gradient)
+        return run(*args, with_gradient=with_gradient)
+
+    monkeypatch.setattr(_linear_focal, "_run", spy)
+    linear_focal_loss(*parameters(), openness(), Focal(0.5, 0.5, 1.0))
+    with mode():
         loss = linear_focal_loss(*parameters(), openness(), Focal(0.5, 0.5, 1.0))
     assert not loss.requires_grad
     torch.testing.assert_close(loss, one_after_the_other(*parameters(), openness(), Focal(0.5, 0.5, 1.0)).detach())
+    assert seen == [True, False]
+
+
+def test_in_mixed_precision_it_stays_in_full_precision() -> None:
+    focal, target = Focal(0.5, 0.5, 1.0), openness().float()
+    h, weight, bias, offset = (p.detach().float().requires_grad_() for p in parameters())
+    with torch.autocast("cpu", torch.bfloat16):
+        half = torch.nn.functional.linear(h, torch.eye(N_HIDDEN))
+        assert half.dtype == torch.bfloat16
+        loss = linear_focal_loss(half, weight, bias, offset.bfloat16(), target, focal)
+    loss.sum().backward()
+    expected = one_after_the_other(h.bfloat16().float(), weight, bias, offset.bfloat16().float(), target, focal)
+    torch.testing.assert_close(loss, expected)
+    assert h.grad.abs().sum() > 0
 
 
 def test_surely_wrong_logits_stay_finite() -> None:

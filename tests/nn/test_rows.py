@@ -57,3 +57,27 @@ def test_append_column_stays_canonical() -> None:
     appended = _rows.append_column(dense().to_sparse_csr(), torch.zeros(5, 1))
     assert appended.crow_indices().tolist() == [0, 3, 4, 8, 10, 12]  # a zero is stored like any other value
     assert appended.col_indices().tolist() == [1, 3, 4, 4, 0, 1, 3, 4, 3, 4, 0, 4]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+@pytest.mark.parametrize("index_type", [torch.int32, torch.int64])
+def test_column_blocks_hold_each_entry_once(size: int, index_type: torch.dtype) -> None:
+    x = dense()
+    csr = x.to_sparse_csr()
+    rows = torch.sparse_csr_tensor(
+        csr.crow_indices().to(index_type), csr.col_indices().to(index_type), csr.values(), csr.shape
+    )
+    seen = torch.zeros_like(x)
+    for columns, places, row in _rows.column_blocks(rows, size):
+        assert columns.stop - columns.start <= size
+        assert (row.diff() >= 0).all()
+        at = rows.col_indices()[places].long()
+        assert ((at >= columns.start) & (at < columns.stop)).all()
+        seen[row.long(), at] += rows.values()[places]
+    torch.testing.assert_close(seen, x)
+
+
+def test_by_column_is_the_transpose() -> None:
+    starts, rows, values = _rows.by_column(dense().to_sparse_csr())
+    transposed = torch.sparse_csr_tensor(starts, rows, values, (4, 5))
+    torch.testing.assert_close(transposed.to_dense(), dense().T)

@@ -115,6 +115,7 @@ def generate_modality(
     if store is not None:
         request = {
             **note,
+            "weights": _weights_hash(module, direction),
             "batch_size": batch_size,
             "n_cells": len(obs),
             "n_features": len(var),
@@ -126,6 +127,17 @@ def generate_modality(
     generated = assemble(blocks(), thresholding, obs=obs, var=var)
     generated.uns[SCMOG_KEYS.UNS] = note
     return generated
+
+
+def _weights_hash(module: SCMOGModule, direction: Direction) -> str:
+    """Fingerprint of what a direction was trained to: a model keeps its id when it is trained further."""
+    found = hashlib.sha256()
+    for part in (module.translator(direction_name(direction)), *map(module.representation, direction)):
+        for name, value in part.state_dict().items():
+            found.update(name.encode())
+            found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    found.update(module.batch_proportions.cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _blocks(

@@ -63,7 +63,7 @@ class GenerationMixin(RegisteredModel):
 
             Until it is complete it is a directory, ``<store>.unfinished``. If the process was killed or interrupted,
             the same call (same model, cells and arguments) goes on after the last cells that were written, and makes
-            the same file. After an error the directory is removed, unless it was the disk that failed. For a large
+            the same file. After an error it is kept if it holds complete cells. For a large
             query take ``.zarr``: it is compressed, and an ``.h5ad`` is put together at the end, for which the disk must
             hold both.
         show_progress

@@ -74,10 +74,11 @@ def write_blocks(
     except UnfinishedStoreError:
         raise
     except Exception as error:
-        if not (isinstance(error, OSError) and unfinished.n_rows):
+        # A full disk or too little memory can be mended, and hours of work are not to be thrown away for it.
+        if unfinished.n_rows:
+            error.add_note(_kept(unfinished, skeleton.n_obs))
+        else:
             unfinished.remove()
-            raise
-        error.add_note(_kept(unfinished, skeleton.n_obs))
         raise
     except BaseException:  # interrupted
         logger.warning(_kept(unfinished, skeleton.n_obs))

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from anndata.abc import CSCDataset
 from mudata import MuData
 from scvi import REGISTRY_KEYS, settings
 
@@ -128,10 +129,12 @@ def choose_split(
 def check_shuffled_reading(manager: PartialMuDataManager, modalities: list[str]) -> None:
     """Raise ValueError if a matrix on disk can't be read in random order."""
     for modality in modalities:
-        if isinstance(manager.get_from_registry(MODALITIES[modality].registry_key), h5py.Dataset):
+        matrix = manager.get_from_registry(MODALITIES[modality].registry_key)
+        if isinstance(matrix, h5py.Dataset | CSCDataset):
+            kind = "dense" if isinstance(matrix, h5py.Dataset) else "CSC (stored by column)"
             message = (
-                f"modality {modality!r} is a dense matrix on disk, whose cells can't be read in random order; write it "
-                "as CSR (adata.X = scipy.sparse.csr_matrix(adata.X)) or load it into memory to train on it."
+                f"modality {modality!r} is a {kind} matrix on disk, whose cells can't be read in random order; write "
+                "it as CSR (adata.X = scipy.sparse.csr_matrix(adata.X)) or load it into memory to train on it."
             )
             raise ValueError(message)
 

@@ -82,7 +82,16 @@ class UnfinishedStore:
         self.commit(0)
 
     def finish(self, made: Path) -> None:
-        """Give the complete store its name, and remove the directory."""
+        """Give the complete store its name, and remove the directory.
+
+        Raises
+        ------
+        FileExistsError
+            If something of that name has come to exist.
+        UnfinishedStoreError
+            If another process has begun to write the same store.
+        """
+        self.check_writer()
         if self.path.exists():
             message = f"{str(self.path)!r} has come to exist in the meantime; remove it and call again."
             raise FileExistsError(message)
@@ -90,8 +99,15 @@ class UnfinishedStore:
         self.remove()
 
     def remove(self) -> None:
-        """Remove all of it."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Remove all of it, unless another process has taken it over."""
+        if self._is_mine():
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _is_mine(self) -> bool:
+        try:
+            return bool(self._read_marker()["writer"] == self._writer)
+        except (OSError, ValueError, KeyError):
+            return False
 
     def _find(self) -> int:
         if not self.directory.exists():

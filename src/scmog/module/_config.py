@@ -29,7 +29,8 @@ class ModuleConfig:
         Dropout after each hidden layer of encoder and decoder: in general, and rates that hold for one target only,
         e.g. ``{"rna": 0.3}``.
     input_dropout_rate
-        Share of the encoder's non-zero inputs that are set to their average at random in training.
+        Share of the encoder's non-zero inputs that are set to their average at random in training; to zero where the
+        input is not centred (``"counts"``, ``"binary"``, ``"clr"``).
     rna_input, rna_input_for_protein
         How RNA enters an encoder (``"counts"``, ``"log"``, ``"zscore"`` or ``"log_depth"``), in general and where
         protein is the target; None means the same.

@@ -25,7 +25,7 @@ class Encoder(nn.Module):
     dropout_rate
         Dropout after each hidden layer.
     input_dropout_rate
-        Share of the non-zero inputs that are set to their average at random in training.
+        Share of the non-zero inputs that are set to the input's centre at random in training.
     """
 
     def __init__(

@@ -40,6 +40,7 @@ class EncoderInput(NamedTuple):
 class InputDropout(nn.Module):
     """Dropout on the entries of an encoder's input that are not zero: what is dropped becomes average.
 
+    Where the input has no centre, zero stands for the average.
     The others are scaled up as in ordinary dropout. Zeros stay: they are not far from an average that is small where
     data are sparse, and drawing for each of them would cost more than the layer that follows.
     """
@@ -95,6 +96,7 @@ class InputLayer(nn.Module):
         values, centre = x if isinstance(x, EncoderInput) else (x, None)
         weight: Tensor = self.weight
         bias: Tensor = self.bias
+        values = values.to(weight.dtype)  # a module in double precision is given single-precision counts
         if centre is not None:
             # Batch norm follows and takes away whatever is the same for all cells, so that no gradient passes through
             # the centre; not asking for it saves a pass over all weights.
@@ -103,9 +105,10 @@ class InputLayer(nn.Module):
             values = values.to_dense()
         if not is_sparse(values):
             return torch.addmm(bias, torch.cat([values, *more]) if more else values, weight)
-        dense = torch.cat(more) if more else None
         rows = (values.crow_indices(), values.col_indices(), values.values())
-        product: Tensor = _RowsTimesMatrix.apply(weight, *rows, dense)
+        with torch.autocast(values.device.type, enabled=False):  # sums of stored entries come in full precision only
+            dense = torch.cat(more).to(weight.dtype) if more else None
+            product: Tensor = _RowsTimesMatrix.apply(weight, *rows, dense)
         return product + bias
 
     @staticmethod

@@ -48,18 +48,27 @@ def linear_focal_loss(
         Weights and focusing parameter.
     """
     rows = target if is_sparse(target) else target.to_sparse_csr()
-    loss: Tensor = _LinearFocal.apply(h, weight, bias, offset, rows, focal)
+    with torch.autocast(h.device.type, enabled=False):  # of 100,000 small terms half precision would lose most
+        h, offset = h.to(weight.dtype), None if offset is None else offset.to(weight.dtype)
+        loss: Tensor = _LinearFocal.apply(h, weight, bias, offset, rows, focal, torch.is_grad_enabled())
     return loss
 
 
 class _LinearFocal(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, offset: Tensor | None, target: Tensor, focal: Focal
+        ctx: Any,
+        h: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        offset: Tensor | None,
+        target: Tensor,
+        focal: Focal,
+        grad_enabled: bool,
     ) -> Tensor:
         # Under the sum or mean over cells that training takes, all cells have the same weight, so the gradient can be
         # made here, where its ingredients are in cache, and scaled later.
-        with_gradient = any(ctx.needs_input_grad[:4])
+        with_gradient = grad_enabled and any(ctx.needs_input_grad[:4])
         loss, ctx.gradients = _run(h, weight, bias, offset, target, focal, None, with_gradient=with_gradient)
         if with_gradient:
             ctx.focal = focal
@@ -77,7 +86,7 @@ class _LinearFocal(torch.autograd.Function):
         else:
             h, weight, bias, offset, target = ctx.saved_tensors
             _, gradients = _run(h, weight, bias, offset, target, ctx.focal, upstream, with_gradient=True)
-        return (*gradients, None, None)
+        return (*gradients, None, None, None)
 
 
 def _run(
