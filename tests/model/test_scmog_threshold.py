@@ -70,7 +70,9 @@ def test_density_opens_as_many_as_measured_in_training_cells(paired, make_model,
 def test_cuts_on_both_scales(trained, scores, options, score, cut):
     generated = trained.get_generated(trained.adata, **_ATAC, **options)
     np.testing.assert_array_equal(generated.X.toarray(), scores[score] > cut)
-    np.testing.assert_array_equal(generated.layers[score].toarray(), np.where(scores[score] > cut, scores[score], 0))
+    # the sigmoid of a few entries and of all differ in the last digit on some builds of PyTorch
+    expected = np.where(scores[score] > cut, scores[score], 0)
+    np.testing.assert_allclose(generated.layers[score].toarray(), expected, rtol=1e-6)
     note = generated.uns["scmog"]
     assert note["score"] == score
     assert note["cut"] == pytest.approx(cut)
