@@ -20,7 +20,7 @@ _BLOCK_WEIGHTS = 1 << 21  # 8 MiB of float32: fits the last level of cache
 class EncoderInput(NamedTuple):
     """Input ``values - centre`` of an encoder, not subtracted: the values of most cells are sparse, deviations are not.
 
-    Attributes
+    Parameters
     ----------
     values
         Transformed counts, ``(n_cells, n_input)``, dense or CSR.
