@@ -11,8 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from scmog.nn._rows import by_column, column_blocks, entries, is_sparse, with_values
 
-# Share of non-zero entries up to which a first layer that runs over them alone is faster than a dense product, forward
-# and backward, on a CPU (benchmarks/speed). On a GPU the dense product always is.
+# Both from benchmarks/speed/block_sizes.py. Share of non-zero entries up to which a first layer that runs over them
+# alone is faster than a dense product, forward and backward, on a CPU; on a GPU the dense product is taken, unmeasured.
 _SPARSE_BELOW = 0.25
 _BLOCK_WEIGHTS = 1 << 21  # 8 MiB of float32: fits the last level of cache
 
@@ -40,8 +40,7 @@ class EncoderInput(NamedTuple):
 class InputDropout(nn.Module):
     """Dropout on the entries of an encoder's input that are not zero: what is dropped becomes average.
 
-    Where the input has no centre, zero stands for the average.
-    The others are scaled up as in ordinary dropout. Zeros stay: they are not far from an average that is small where
+    The others are scaled up as in ordinary dropout. Where the input has no centre, zero stands for the average. Zeros stay: they are not far from an average that is small where
     data are sparse, and drawing for each of them would cost more than the layer that follows.
     """
 

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from scmog.nn._rows import column_blocks, is_sparse
 
-_BLOCK_ENTRIES = 1 << 18  # of logits: 1 MiB of float32, best of 2**16 to 2**21 (benchmarks/speed)
+_BLOCK_ENTRIES = 1 << 18  # of logits: 1 MiB of float32, from benchmarks/speed/block_sizes.py
 
 
 class Focal(NamedTuple):

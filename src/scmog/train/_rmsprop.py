@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import RMSprop
 
-_BLOCK = 1 << 17  # of weights, 512 KiB each of weight, gradient and average: they stay in cache between the operations
+_BLOCK = 1 << 17  # of weights, 512 KiB each of weight, gradient and average: in cache between the operations
 
 
 class ClippedRMSprop(RMSprop):
