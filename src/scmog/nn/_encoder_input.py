@@ -40,8 +40,9 @@ class EncoderInput(NamedTuple):
 class InputDropout(nn.Module):
     """Dropout on the entries of an encoder's input that are not zero: what is dropped becomes average.
 
-    The others are scaled up as in ordinary dropout. Where the input has no centre, zero stands for the average. Zeros stay: they are not far from an average that is small where
-    data are sparse, and drawing for each of them would cost more than the layer that follows.
+    The others are scaled up as in ordinary dropout. Where the input has no centre, zero stands for the average. Zeros
+    stay: they are not far from an average that is small where data are sparse, and drawing for each of them would cost
+    more than the layer that follows.
     """
 
     def __init__(self, rate: float) -> None:
