@@ -51,6 +51,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict, dict, dict]] = {
     "dropout of .3": (_ALL, {"dropout_rate": 0.3, "input_dropout_rate": 0.3}, {}, {}),
     "output bias as in the paper": (_ALL, {"output_bias": "constant"}, {}, {}),
     "no shared offset of logits": (_TO_ATAC, {"shared_offset": False}, {}, {}),
+    "no depth shift": (_TO_ATAC, {"depth_shift": False}, {}, {}),
     "negative binomial of normalised counts": (_TO_RNA, {"rna_likelihood": "normalised"}, {}, {}),
     "dispersion per gene and cell": (_TO_RNA, {"dispersion": "gene-cell"}, {}, {}),
     "focal loss of eq. 4 (.93, .07, gamma 2)": (

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import prepared
 import real_data
-from oracle import oracle
+from oracle import oracle, oracle_without_depth
 
 TRUTH = {"atac": "binary", "rna": "log1p", "protein": "clr"}
 """Scale of the truth by target; see scales.py."""
@@ -88,9 +88,17 @@ def prepare(case: Case, cases: Path) -> Path:
         target_counts=mdata[case.target].X,
         names={key: list(mdata[key].var_names) for key in (case.source, case.target)},
         obs=obs,
-        oracle=oracle(mdata[test], case.target, _median_total(mdata, case)) if case.data == "simulated" else None,
+        oracles=_oracles(mdata, test, case) if case.data == "simulated" else {},
     )
     return folder
+
+
+def _oracles(mdata, test: np.ndarray, case: Case) -> dict[str, np.ndarray]:
+    median_total = _median_total(mdata, case)
+    return {
+        "oracle": oracle(mdata[test], case.target, median_total),
+        "oracle without depth": oracle_without_depth(mdata, test, case.source, case.target, median_total),
+    }
 
 
 def _load(case: Case):

@@ -28,6 +28,15 @@ def _has_cell_types(case: Case) -> bool:
     return case.data != "reapseq" and case.split != "type"
 
 
+def _is_simulated(case: Case) -> bool:
+    return case.data == "simulated"
+
+
+def _has_known_batches(case: Case) -> bool:
+    """Whether training cells come from several batches and test cells from the same ones."""
+    return case.data in ("snare", "simulated") and case.split != "batch"
+
+
 def _published(case: Case) -> bool:
     return case.split == "published"
 
@@ -69,6 +78,10 @@ def _baseline(name: str, *, given: str = "features", **settings: Any) -> Method:
     return Method(file="baselines", options={"name": name, "given": given}, seeds=(0,), **settings)
 
 
+def _oracle(name: str) -> Method:
+    return Method(file="oracle_method", options={"name": name}, where=_is_simulated, seeds=(0,), is_bound=True)
+
+
 def _layer(name: str) -> Method:
     return Method(file="published", options={"layer": name}, seeds=(0,), where=_published)
 
@@ -88,7 +101,8 @@ _PUBLISHED = {
 }
 
 METHODS = {
-    "oracle": Method(file="oracle_method", where=lambda case: case.data == "simulated", seeds=(0,), is_bound=True),
+    "oracle": _oracle("oracle"),
+    "oracle without depth": _oracle("oracle without depth"),
     "mean x target depth": _baseline("TargetDepthConfounder", given="target depth", is_bound=True),
     "cell-type mean": _baseline("GroupMean", given="cell type", where=_has_cell_types, is_bound=True),
     "training mean": _baseline("TrainingMean"),
@@ -105,6 +119,7 @@ METHODS = {
     "scmog (paper)": Method(file="scmog_method", options={"preset": "paper"}, seeds_large=(0,)),
     "scmog (no pre-training)": Method(file="scmog_method", options={"pretrain": False}),
     "scmog": Method(file="scmog_method"),
+    "scmog (batch)": Method(file="scmog_method", options={"with_batch": True}, where=_has_known_batches),
     "scmog + mean": Method(file="scmog_method", options={"add_mean": True}, where=_published),
 }
 """In the order of the tables."""

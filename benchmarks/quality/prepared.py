@@ -7,7 +7,7 @@ Folder of a case::
     source.npz          raw counts of the source, all cells (SciPy, CSR)
     target.npz          raw counts of the target, training and validation cells only, in the order of obs.csv
     hidden/target.npz   raw counts of the target, test cells: read by scores.py alone
-    hidden/oracle.npy   simulated data: the best possible prediction, on the scale of the truth
+    hidden/oracle*.npy  simulated data: the best possible predictions, on the scale of the truth
 
 This file is read by the interpreters of all methods: NumPy, SciPy and pandas only, syntax of Python 3.7.
 """
@@ -79,8 +79,8 @@ class Prepared:
         return sp.csr_matrix(place @ self._target, dtype=np.float32)
 
 
-def write(folder, *, name, source, target, truth, source_counts, target_counts, names, obs, oracle=None):
-    """Write a case; ``target_counts`` holds all cells, ``oracle`` test cells. Nothing happens if it exists already.
+def write(folder, *, name, source, target, truth, source_counts, target_counts, names, obs, oracles=None):
+    """Write a case, unless it exists; ``target_counts`` holds all cells, ``oracles`` (by name) test cells.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def write(folder, *, name, source, target, truth, source_counts, target_counts, 
     sp.save_npz(draft / "source.npz", source_counts)
     sp.save_npz(draft / "target.npz", target_counts[split != "test"])
     sp.save_npz(draft / "hidden" / "target.npz", target_counts[split == "test"])
-    if oracle is not None:
-        np.save(draft / "hidden" / "oracle.npy", oracle.astype(np.float32))
+    for oracle, values in (oracles or {}).items():
+        np.save(draft / "hidden" / f"{oracle}.npy", values.astype(np.float32))
     table = pd.DataFrame({key: obs[key].astype(str) if key in obs else "" for key in ("split", "batch", "cell_type")})
     table.index = obs.index.astype(str)
     table.to_csv(draft / "obs.csv")

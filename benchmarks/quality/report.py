@@ -38,7 +38,8 @@ def report(table: Path) -> str:
     scores = pd.read_csv(table)
     failures = _failures(table, scores)
     lines = [
-        "Mean over seeds, ± standard deviation where there are several; best of each column in bold, ceilings apart.",
+        "Mean over seeds, ± standard deviation where there are several. In bold the best of each column, ceilings",
+        "apart, and what is tied with it: within one standard error of the difference, as far as seeds tell.",
         "Seconds of processor time and peak memory in GB are of training and prediction with one thread.",
     ]
     for name, case in CASES.items():
@@ -67,14 +68,14 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
     columns = [(metric, axis) for metric, (_, axes) in metrics.items() for axis in axes]
     columns = [column for column in columns if (part[["metric", "axis"]] == column).all(axis=1).any()]
     rows = [name for name in METHODS if name in set(part["method"])]
-    values = part.groupby(["metric", "axis", "method"])["value"].agg(["mean", "std"])
+    values = part.groupby(["metric", "axis", "method"])["value"].agg(["mean", "std", "sem"])
     once = part.drop_duplicates(_KEYS).groupby("method")
     lines = [
         "| | seeds | " + " | ".join(f"{metric} {_AXES.get(axis, axis)}" for metric, axis in columns) + " | s | GB |",
         "|---" * (len(columns) + 4) + "|",
     ]
     contestants = [name for name in rows if not METHODS[name].is_bound]
-    best = {column: _best(values.loc[column, "mean"].reindex(contestants), column[0]) for column in columns}
+    best = {column: _best(values.loc[column].reindex(contestants), column[0]) for column in columns}
     for name in rows:
         cells = [_cell(values.loc[column], name, name in best[column]) for column in columns]
         runs = once.get_group(name)
@@ -83,11 +84,13 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
     return lines
 
 
-def _best(means: pd.Series, metric: str) -> set[str]:
-    """Methods whose mean is the best to the digits that are shown."""
-    shown = means.round(4).dropna()
+def _best(values: pd.DataFrame, metric: str) -> set[str]:
+    """Methods whose ``mean`` is the best to the digits that are shown, or no more than a standard error from it."""
+    shown = values["mean"].round(4).dropna()
     distance = (shown - BEST[metric]).abs().round(4) if metric in BEST else -shown
-    return set(shown.index[distance == distance.min()])
+    variance = values["sem"].fillna(0).loc[shown.index] ** 2  # of one seed nothing is known
+    error = (variance + variance[distance.idxmin()]) ** 0.5
+    return set(shown.index[distance - distance.min() <= error])
 
 
 def _cell(values: pd.DataFrame, name: str, is_best: bool) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from scmog._modalities import MODALITIES, PAPER_DIRECTIONS
 from scmog.module import ModuleConfig, SCMOGModule
-from scmog.nn import InputLayer
+from scmog.nn import DepthShift, InputLayer
 
 N_CELLS = 24
 SIZES = {"rna": 10, "atac": 14, "protein": 5}
@@ -223,6 +223,32 @@ def test_scores_of_a_sample_are_consistent() -> None:
     assert not logit.requires_grad
 
 
+def give_shift(depth_shift: DepthShift) -> None:
+    """A shift that is large, and different for each cell."""
+    depth_shift.weight.copy_(torch.linspace(1, 2, len(depth_shift.weight)))
+    depth_shift.low.fill_(-100)
+    depth_shift.high.fill_(100)
+    depth_shift.intercept.fill_(-5)
+
+
+def test_depth_shifts_the_calibrated_logits_of_a_cell_alike() -> None:
+    module = fitted_module(("rna", "atac"), n_batch=2, depth_shift=True).eval()
+    tensors = {k: v for k, v in batch(n_batch=2).items() if k in (key("rna"), REGISTRY_KEYS.BATCH_KEY)}
+    before = {score: module.sample(tensors, "rna_to_atac", score=score) for score in ("logit", "raw")}
+    shift = module.translator("rna_to_atac").depth_shift
+    give_shift(shift)
+    raw = module.parameters_of("rna_to_atac", tensors)[0][0].detach()
+    counts = tensors[key("rna")]
+    batches = nn.functional.one_hot(tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1), 2)
+    columns = [raw.mean(dim=1), counts.sum(dim=1).log1p(), (counts > 0).sum(dim=1).log1p(), *batches.T]
+    by_hand = sum(weight * column for weight, column in zip(shift.weight, columns, strict=True)) - 5  # (n_cells,)
+    assert by_hand.std() > 0.1
+    after = module.sample(tensors, "rna_to_atac", score="logit")
+    torch.testing.assert_close(after - before["logit"], by_hand.unsqueeze(1).expand_as(after), rtol=1e-4, atol=1e-4)
+    # the score that the focal loss trained is as it was
+    torch.testing.assert_close(module.sample(tensors, "rna_to_atac", score="raw"), before["raw"])
+
+
 @pytest.mark.parametrize("direction", [("atac", "rna"), ("rna", "protein")])
 def test_other_targets_have_one_output(direction: tuple[str, str]) -> None:
     module, name = fitted_module(direction).eval(), "_to_".join(direction)
@@ -310,17 +336,22 @@ def test_start_at_average(output_bias: str) -> None:
 @pytest.mark.parametrize("score", ["probability", "raw"])
 @pytest.mark.parametrize("gamma", [2.0, 0.0])
 @pytest.mark.parametrize("recalibration", [(1.0, 0.0), (0.3, -4.0)])
-def test_what_is_above_a_cut_is_the_same_as_in_the_whole(score: str, gamma: float, recalibration: tuple) -> None:
-    module = fitted_module(("rna", "atac"), focal_gamma=gamma).eval()
+@pytest.mark.parametrize("depth_shift", [False, True])
+def test_what_is_above_a_cut_is_the_same_as_in_the_whole(
+    score: str, gamma: float, recalibration: tuple, depth_shift: bool
+) -> None:
+    module = fitted_module(("rna", "atac"), focal_gamma=gamma, depth_shift=depth_shift).eval()
     translator = module.translator("rna_to_atac")
+    if depth_shift:
+        give_shift(translator.depth_shift)
     translator.recalibration.slope.fill_(recalibration[0])
     translator.recalibration.intercept.fill_(recalibration[1])
     tensors = {key("rna"): batch()[key("rna")]}
     whole = module.sample(tensors, "rna_to_atac", score=score)
-    at_entries = whole.flatten().sort().values  # a cut that is a score: on which side it falls must not change
+    # between two scores: those of a few entries differ in the last digit from those of all
+    at_entries = (whole.flatten().sort().values + 1e-7).clamp_max(1)
     for cut in (0.0, *at_entries[:: len(at_entries) // 7].tolist(), 1e-12, 0.5, 0.9999999, 1.0):
-        under = translator.logit_under(cut, score)
-        positions, scores = module.sample_above(tensors, "rna_to_atac", cut=cut, logit_under=under, score=score)
+        positions, scores = module.sample_above(tensors, "rna_to_atac", cut=cut, score=score)
         expected = (whole > cut).flatten().nonzero().squeeze(1)
         assert positions.tolist() == expected.tolist()
         torch.testing.assert_close(scores, whole.flatten()[expected], rtol=1e-6, atol=0)
@@ -332,8 +363,7 @@ def test_a_logit_that_is_not_a_number_is_above_every_cut() -> None:
     with torch.no_grad():
         translator.decoder.logit.bias[2] = float("nan")
     tensors = {key("rna"): batch()[key("rna")]}
-    under = translator.logit_under(1.0, "raw")
-    positions, scores = module.sample_above(tensors, "rna_to_atac", cut=1.0, logit_under=under, score="raw")
+    positions, scores = module.sample_above(tensors, "rna_to_atac", cut=1.0, score="raw")
     assert (positions % SIZES["atac"] == 2).all()
     assert len(positions) == N_CELLS
     assert scores.isnan().all()

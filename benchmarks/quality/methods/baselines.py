@@ -22,13 +22,15 @@ def predict(case, *, seed: int, quick: bool, name: str, given: str = "features",
 
 
 def _features(case):
-    """Source of all cells on a sensible scale; what is fitted is fitted on training cells."""
+    """Source of all cells on a sensible scale, and its log depth; what is fitted is fitted on training cells."""
     if case.source == "rna":
-        return metrics.log_normalize(case.source_counts, case.median_total)
-    if case.source == "atac":
+        features = metrics.log_normalize(case.source_counts, case.median_total)
+    elif case.source == "atac":
         idf = metrics.inverse_document_frequency(case.source_counts[case.cells("train")])
-        return metrics.tfidf(case.source_counts, idf)
-    return metrics.clr(case.source_counts)
+        features = metrics.tfidf(case.source_counts, idf)
+    else:
+        features = metrics.clr(case.source_counts)
+    return metrics.with_log_depth(features, _depth(case.source, case.source_counts))
 
 
 def _depth(modality, counts):

@@ -1,10 +1,10 @@
-"""Simulated data: the expectation given the true means, which no method can beat but by chance."""
+"""Simulated data: the expectation given the true state of the cell, which no method can beat but by chance."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def predict(case, *, seed: int, quick: bool):
+def predict(case, *, seed: int, quick: bool, name: str):
     """Read what cases.py has computed from the simulation."""
-    return np.load(case.folder / "hidden" / "oracle.npy"), "probability" if case.target == "atac" else "truth"
+    return np.load(case.folder / "hidden" / f"{name}.npy"), "probability" if case.target == "atac" else "truth"

@@ -19,8 +19,20 @@ _CAPS = {
 _SCALES = {"atac": "probability", "rna": "normalised", "protein": "clr"}
 
 
-def predict(case, *, seed: int, quick: bool, preset: str = "default", pretrain: bool = True, add_mean: bool = False):
-    """Train the preset; ``add_mean`` adds a ridge prediction of the mean log1p of a cell, which the CLR takes out."""
+def predict(
+    case,
+    *,
+    seed: int,
+    quick: bool,
+    preset: str = "default",
+    pretrain: bool = True,
+    with_batch: bool = False,
+    add_mean: bool = False,
+):
+    """Train the preset; ``add_mean`` adds a ridge prediction of the mean log1p of a cell, which the CLR takes out.
+
+    ``with_batch`` tells the model the experimental batch, which no other method of the benchmark is told.
+    """
     fitted, test = case.cells("train", "validation"), case.cells("test")
     source, target = (
         AnnData(counts, obs=pd.DataFrame(index=case.obs.index[cells]), var=pd.DataFrame(index=case.names[modality]))
@@ -30,8 +42,8 @@ def predict(case, *, seed: int, quick: bool, preset: str = "default", pretrain: 
         )
     )
     mdata = MuData({case.source: source, case.target: target})
-    mdata.obs["split"] = case.split[fitted]
-    scmog.model.SCMOG.setup_mudata(mdata)
+    mdata.obs["split"], mdata.obs["batch"] = case.split[fitted], case.obs["batch"].to_numpy()[fitted]
+    scmog.model.SCMOG.setup_mudata(mdata, batch_key="batch" if with_batch else None)
     model = scmog.model.SCMOG(mdata, directions=[(case.source, case.target)], preset=preset)
     options = dict(_CAPS[case.target]) if preset != "default" else {}
     if preset == "authors" and case.target == "rna":
@@ -43,7 +55,7 @@ def predict(case, *, seed: int, quick: bool, preset: str = "default", pretrain: 
     model.train(split_key="split", seed=seed, accelerator="cpu", enable_progress_bar=False, **options)
     query = AnnData(
         case.source_counts[test],
-        obs=pd.DataFrame(index=case.obs.index[test]),
+        obs=case.obs.iloc[test][["batch"]],
         var=pd.DataFrame(index=case.names[case.source]),
     )
     chosen = {"threshold": None} if case.target == "atac" else {}

@@ -48,14 +48,9 @@ def open_blocks(
     """The entries above ``cut`` of :func:`generate_blocks`, for an on/off target; the others are never made."""
     module.eval()
     name, n_features = direction_name(direction), module.representation(direction[1]).n_features
-    options: dict[str, Any] = {
-        "cut": cut,
-        "logit_under": module.translator(name).logit_under(cut, score),
-        "score": score,
-    }
     missing = query.missing(module.device)
     for tensors in query.batches(batch_size, start=start):
-        above = module.sample_above(tensors, name, missing=missing, **options)
+        above = module.sample_above(tensors, name, cut=cut, missing=missing, score=score)
         positions, scores = (part.cpu().numpy() for part in above)
         _check_finite(scores, direction)
         n_cells = len(tensors[MODALITIES[direction[0]].registry_key])

@@ -100,6 +100,7 @@ DEFAULT = Preset(
         rna_likelihood="raw",
         dispersion="gene",
         shared_offset=True,
+        depth_shift=True,
         dropout_rate=0.4,
         dropout_rate_by_target={"rna": 0.3},
         input_dropout_rate=0.4,

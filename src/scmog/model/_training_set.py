@@ -188,28 +188,49 @@ def fit_recalibration(
 ) -> None:
     """Fit, for each on/off target, what the closed form leaves of calibration on the validation cells, in place.
 
-    Two numbers are fitted, so of many cells or features a part is enough; without validation cells there are none.
+    First the shift of each cell by its depth, then two numbers for all; of many cells or features a part is enough.
+    Without validation cells there is neither.
     """
     module.eval()
     for name, (source, target) in module.directions.items():
         if not MODALITIES[target].binary:
             continue
-        recalibration = module.translator(name).recalibration
+        translator: Any = module.translator(name)
+        recalibration, shift = translator.recalibration, translator.depth_shift
         recalibration.reset()
+        if shift is not None:
+            shift.reset()
         cells = _spread(validation, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
         if not len(cells):
             continue
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
-        logits = torch.cat([module.sample(tensors, name, score="logit").cpu() for tensors in loader])
-        target_of = module.representation(target).target
+        blocks = [_calibrated_block(module, name, tensors) for tensors in loader]
+        logits = torch.cat([logit for logit, _ in blocks])
         passes = _passes(manager, target, cells, batch_size)
-        measured = torch.cat([target_of(counts).to_dense() > 0 for counts in passes()])
-        if not recalibration.fit(logits, measured.cpu()):
+        target_of = module.representation(target).target
+        measured = torch.cat([target_of(counts).to_dense() > 0 for counts in passes()]).cpu()
+        if shift is not None:
+            covariates = torch.cat([covariate for _, covariate in blocks if covariate is not None])
+            shift.fit_shares(_passes(manager, source, cells, batch_size)())
+            shift.fit(covariates, measured.sum(dim=1), torch.sigmoid(logits))
+            logits += shift(covariates).cpu()
+        if not recalibration.fit(logits, measured):
             logger.warning(
                 "%s: on the validation cells peaks with a higher score are open less often; its probabilities are left "
                 "as the training cells set them and should not be used.",
                 name,
             )
+
+
+@torch.inference_mode()
+def _calibrated_block(
+    module: SCMOGModule, name: str, tensors: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Calibrated logits, and covariates of the depth shift where there is one, of a mini-batch."""
+    translator = module.translator(name)
+    logit = translator.average(module.parameters_of(name, tensors))[0]
+    covariates = None if translator.depth_shift is None else module.depth_covariates(name, logit, tensors)
+    return translator.calibrated_logit(logit).cpu(), covariates
 
 
 def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:

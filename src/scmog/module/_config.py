@@ -50,6 +50,10 @@ class ModuleConfig:
         profile of the training cells.
     shared_offset
         Whether ATAC decoders add one number per cell to all of its logits.
+    depth_shift
+        Whether, after training, the calibrated logits of an ATAC cell are moved by what its source tells about how
+        deeply it is sequenced; learned on validation cells, see :class:`scmog.nn.DepthShift`. The batch, where there is
+        one, then enters there instead of the decoder.
     xavier_critic
         Draw the critic's weights from Xavier's distribution (paper) instead of PyTorch's default (authors' code).
     """
@@ -78,6 +82,7 @@ class ModuleConfig:
     focal_gamma: float = 2.0
     output_bias: Literal["constant", "average"] = "constant"
     shared_offset: bool = False
+    depth_shift: bool = False
     xavier_critic: bool = True
 
     def __post_init__(self) -> None:

@@ -60,6 +60,7 @@ class SCMOGModule(BaseModuleClass):
                     (source, target),
                     n_input=self.representation(source).n_input(self.config.input_style(source, target)),
                     n_output=n_features[target],
+                    n_source=n_features[source],
                     config=self.config,
                     n_batch=n_batch,
                 )
@@ -238,8 +239,26 @@ class SCMOGModule(BaseModuleClass):
         parameters = translator.average(self.parameters_of(name, tensors, missing))
         if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
             return translator.decoder.expected(parameters)
-        logit = _calibrated(translator, parameters[0])
+        shift = self.depth_shift(name, parameters[0], tensors, missing)
+        logit = translator.calibrated_logit(parameters[0], shift)
         return logit if score == "logit" else torch.sigmoid(logit)
+
+    def depth_covariates(
+        self, name: str, logit: Tensor, tensors: dict[str, Tensor], missing: Tensor | None = None
+    ) -> Tensor:
+        """Covariates of the depth shift of a direction, ``(n_cells, 3 + n_batch)``, for its members' mean ``logit``."""
+        shift: Any = self.translator(name).depth_shift
+        counts = tensors[MODALITIES[self.directions[name][0]].registry_key].to(logit.device)
+        batch = self.batch_weights(tensors.get(REGISTRY_KEYS.BATCH_KEY), len(logit))
+        covariates: Tensor = shift.covariates(logit.mean(dim=1), counts, batch, missing)
+        return covariates
+
+    def depth_shift(
+        self, name: str, logit: Tensor, tensors: dict[str, Tensor], missing: Tensor | None = None
+    ) -> Tensor | None:
+        """Shift of the cells' calibrated logits, ``(n_cells, 1)``; None for a direction without one."""
+        shift = self.translator(name).depth_shift
+        return None if shift is None else shift(self.depth_covariates(name, logit, tensors, missing))
 
     @torch.inference_mode()
     def sample_above(
@@ -248,7 +267,6 @@ class SCMOGModule(BaseModuleClass):
         name: str,
         *,
         cut: float,
-        logit_under: float,
         missing: Tensor | None = None,
         score: str = "probability",
     ) -> tuple[Tensor, Tensor]:
@@ -262,8 +280,6 @@ class SCMOGModule(BaseModuleClass):
             As in :meth:`sample`.
         cut
             Scores above it are returned, and so are those that are not a number.
-        logit_under
-            :meth:`Translator.logit_under` of ``cut`` and ``score``.
         score
             ``"probability"`` or ``"raw"``.
 
@@ -272,16 +288,14 @@ class SCMOGModule(BaseModuleClass):
         Positions in the flattened ``(n_cells, n_features)``, rising, and scores, both ``(n_entries,)``.
         """
         translator = self.translator(name)
-        logit = translator.average(self.parameters_of(name, tensors, missing))[0].flatten()
-        positions = (logit <= logit_under).logical_not_().nonzero().squeeze(1)
-        candidates = logit[positions]
-        scores = torch.sigmoid(candidates if score == "raw" else _calibrated(translator, candidates))
+        logit = translator.average(self.parameters_of(name, tensors, missing))[0]
+        shift = None if score == "raw" else self.depth_shift(name, logit, tensors, missing)
+        under = translator.logit_under(cut, score, shift).to(logit.device)
+        positions = (logit <= under).logical_not_().flatten().nonzero().squeeze(1)
+        candidates = logit.flatten()[positions]
+        if score != "raw":
+            of_cell = None if shift is None else shift.flatten()[positions // logit.shape[1]]
+            candidates = translator.calibrated_logit(candidates, of_cell)
+        scores = torch.sigmoid(candidates)
         kept = (scores <= cut).logical_not_()
         return positions[kept], scores[kept]
-
-
-def _calibrated(translator: Translator, logit: Tensor) -> Tensor:
-    """Logit of the probability for the logit that the focal loss trained."""
-    decoder: Any = translator.decoder
-    recalibrated: Tensor = translator.recalibration(decoder.calibrated_logit(logit))
-    return recalibrated

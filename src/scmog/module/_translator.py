@@ -15,6 +15,7 @@ from scmog.nn import (
     DECODERS,
     BernoulliDecoder,
     Decoder,
+    DepthShift,
     Encoder,
     EncoderInput,
     LogitRecalibration,
@@ -61,18 +62,31 @@ class Translator(nn.Module):
         Features of the target.
     config
         Sizes and choices.
+    n_source
+        Features of the source.
     n_batch
-        Number of batch categories of the decoder's covariate; 0 for none.
+        Number of batch categories of the decoder's covariate, or of the depth shift's where there is one; 0 for none.
     """
 
     open_cut: Tensor
 
     def __init__(
-        self, direction: Direction, *, n_input: int, n_output: int, config: ModuleConfig, n_batch: int = 0
+        self,
+        direction: Direction,
+        *,
+        n_input: int,
+        n_output: int,
+        config: ModuleConfig,
+        n_source: int | None = None,
+        n_batch: int = 0,
     ) -> None:
         super().__init__()
         self.source, self.target = direction
         self.input_style = config.input_style(*direction)
+        shifted = config.depth_shift and MODALITIES[self.target].binary
+        self.depth_shift = DepthShift(n_input if n_source is None else n_source, n_batch) if shifted else None
+        # A batch is told once: what a dozen of them do to each peak, decoders learned to the harm of other cells.
+        n_batch = 0 if shifted else n_batch
         self.members = nn.ModuleList(
             Member(direction, n_input=n_input, n_output=n_output, config=config, n_batch=n_batch)
             for _ in range(config.n_members)
@@ -103,6 +117,7 @@ class Translator(nn.Module):
         From there :meth:`parameters_at` or :meth:`loss` go on: the output of training, with a number for each cell and
         feature, is too large to be made in between.
         """
+        batch = None if self.depth_shift is not None else batch
         return [self.member(i).decoder.trunk(latent, batch) for i, latent in enumerate(z)]
 
     def parameters_at(self, hidden: Sequence[Tensor]) -> list[Parameters]:
@@ -119,19 +134,32 @@ class Translator(nn.Module):
             return parameters[0]
         return tuple(torch.stack(same).mean(dim=0) for same in zip(*parameters, strict=True))
 
-    def logit_under(self, cut: float, score: str) -> float:
+    def calibrated_logit(self, logit: Tensor, shift: Tensor | None = None) -> Tensor:
+        """Logit of the probability to be open for the ``logit`` that the focal loss trained.
+
+        ``shift`` is that of the cells, of a shape that goes with that of ``logit``; None for none.
+        """
+        decoder: Any = self.decoder
+        calibrated: Tensor = decoder.calibrated_logit(logit)
+        recalibrated: Tensor = self.recalibration(calibrated if shift is None else calibrated + shift)
+        return recalibrated
+
+    def logit_under(self, cut: float, score: str, shift: Tensor | None = None) -> Tensor:
         """Logit that every entry of an on/off target exceeds whose score, as users get it, is above ``cut``.
 
-        A little lower than need be, for rounding: the scores of what exceeds it are still to be compared.
+        A little lower than need be, for rounding: the scores of what exceeds it are still to be compared. Scalar, or of
+        the shape of ``shift``.
         """
         cut *= 1 - _ROUNDING  # where scores come close to 1, their last digits are far apart on the scale of logits
         if not 0 < cut < 1:
-            return -math.inf
+            return torch.tensor(-math.inf)
         logit = torch.logit(torch.tensor(cut, dtype=torch.float64))
-        decoder = self.decoder
-        if score == "probability" and isinstance(decoder, BernoulliDecoder):
-            logit = decoder.raw_logit((logit - float(self.recalibration.intercept)) / float(self.recalibration.slope))
-        return float(logit) - _MARGIN
+        if score == "raw":
+            return (logit - _MARGIN).float()
+        decoder: Any = self.decoder
+        calibrated = (logit - float(self.recalibration.intercept)) / float(self.recalibration.slope)
+        raw: Tensor = decoder.raw_logit(calibrated if shift is None else calibrated - shift.double())
+        return (raw - _MARGIN).float()
 
     def loss(self, hidden: Sequence[Tensor], target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""

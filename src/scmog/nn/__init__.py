@@ -3,6 +3,7 @@
 from scmog.nn._calibration import LogitRecalibration, calibrated_logit, focal_minimiser_logit
 from scmog.nn._critic import Critic
 from scmog.nn._decoder import DECODERS, BernoulliDecoder, Decoder, GaussianDecoder, NegativeBinomialDecoder
+from scmog.nn._depth_shift import DepthShift
 from scmog.nn._encoder import Encoder
 from scmog.nn._encoder_input import EncoderInput, InputDropout, InputLayer
 from scmog.nn._linear_focal import Focal, linear_focal_loss
@@ -25,6 +26,7 @@ __all__ = [
     "CountRepresentation",
     "Critic",
     "Decoder",
+    "DepthShift",
     "Encoder",
     "EncoderInput",
     "Focal",
