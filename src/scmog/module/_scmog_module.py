@@ -291,10 +291,11 @@ class SCMOGModule(BaseModuleClass):
         logit = translator.average(self.parameters_of(name, tensors, missing))[0]
         shift = None if score == "raw" else self.depth_shift(name, logit, tensors, missing)
         under = translator.logit_under(cut, score, shift).to(logit.device)
-        positions = (logit <= under).logical_not_().flatten().nonzero().squeeze(1)
+        may_exceed = (logit <= under).logical_not_()  # not `>`: what is not a number is to be seen
+        positions = may_exceed.flatten().nonzero().squeeze(1)
         candidates = logit.flatten()[positions]
         if score != "raw":
-            of_cell = None if shift is None else shift.flatten()[positions // logit.shape[1]]
+            of_cell = None if shift is None else shift.flatten().repeat_interleave(may_exceed.sum(dim=1))
             candidates = translator.calibrated_logit(candidates, of_cell)
         scores = torch.sigmoid(candidates)
         kept = (scores <= cut).logical_not_()
