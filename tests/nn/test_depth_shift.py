@@ -117,3 +117,17 @@ def test_a_covariate_without_spread_does_no_harm() -> None:
     shift.fit(covariates, n_open, torch.sigmoid(logit))
     without, same, _ = fitted(0.6)
     torch.testing.assert_close(shift(covariates), without(same), rtol=1e-3, atol=1e-4)
+
+
+def test_cells_without_counts_say_nothing_and_are_average() -> None:
+    counts, logit, n_open = drawn(0.6)
+    expected, covariates, _ = fitted(0.6)
+    shift = DepthShift(N_SOURCE)
+    # three cells without a source and four without a target, on top of those with both
+    with_empty = torch.cat([counts, torch.zeros(3, N_SOURCE), counts[:4]])
+    logits = torch.cat([logit, logit[:7]])
+    measured = torch.cat([n_open, n_open[:3], torch.zeros(4)])
+    shift.fit(shift.covariates(logits.mean(dim=1), with_empty), measured, torch.sigmoid(logits))
+    torch.testing.assert_close(shift(covariates), expected(covariates))
+    empty = shift.covariates(logit.mean(dim=1)[:1], torch.zeros(1, N_SOURCE))
+    torch.testing.assert_close(shift(empty).squeeze(), shift.intercept)

@@ -89,8 +89,9 @@ class DepthShift(nn.Module):
         return torch.cat(columns if batch is None else [*columns, batch], dim=1).to(self.weight.dtype)
 
     def forward(self, covariates: Tensor) -> Tensor:
-        """Shift of each cell, ``(n_cells, 1)``, for its :meth:`covariates`."""
+        """Shift of each cell, ``(n_cells, 1)``, for its :meth:`covariates`; average for a cell without counts."""
         standardised = (covariates.clamp(self.low, self.high) - self.mean) / self.sd
+        standardised = torch.where(_has_counts(covariates).unsqueeze(1), standardised, 0)
         return (standardised @ self.weight + self.intercept).unsqueeze(1)
 
     def reset(self) -> None:
@@ -113,7 +114,7 @@ class DepthShift(nn.Module):
 
     @torch.no_grad()
     def fit(self, covariates: Tensor, n_open: Tensor, probability: Tensor) -> bool:
-        """Fit on cells that were not trained on, in place.
+        """Fit on cells that were not trained on, in place; those without counts in source or target are left out.
 
         Parameters
         ----------
@@ -129,13 +130,16 @@ class DepthShift(nn.Module):
         Whether there were enough cells, 10 or more. With fewer nothing is shifted.
         """
         self.reset()
+        n_open = n_open.to(covariates.device)
+        kept = _has_counts(covariates) & (n_open > 0)
+        covariates, wanted = covariates[kept], wanted_shift(n_open, probability.to(covariates.device))[kept]
         if len(covariates) < _FEWEST_CELLS:
             return False
         self.low, self.high = covariates.min(dim=0).values, covariates.max(dim=0).values
         self.mean, sd = covariates.mean(dim=0), covariates.std(dim=0)
         self.sd = torch.where(sd > 0, sd, torch.ones_like(sd))
         standardised = ((covariates - self.mean) / self.sd).double().cpu().numpy()
-        left = wanted_shift(n_open, probability).double().cpu().numpy()
+        left = wanted.double().cpu().numpy()
         for columns in (slice(_N_COVARIATES), slice(_N_COVARIATES, None)):
             part = standardised[:, columns]
             if part.shape[1]:
@@ -155,6 +159,11 @@ def wanted_shift(n_open: Tensor, probability: Tensor) -> Tensor:
     expected = probability.sum(dim=1)
     slope = (probability * (1 - probability)).sum(dim=1) / expected.clamp_min(1e-12)
     return torch.log((n_open + 0.5) / (expected + 0.5)) / slope.clamp_min(1e-3)
+
+
+def _has_counts(covariates: Tensor) -> Tensor:
+    """Whether a cell has counts in its source, ``(n_cells,)``, from the logarithm of one more than its total."""
+    return covariates[:, 1] > 0
 
 
 def _detected(counts: Tensor) -> Tensor:
