@@ -22,10 +22,10 @@ _N_COVARIATES = 3  # apart from the batches
 class DepthShift(nn.Module):
     """A number per cell that is added to all logits of an on/off target.
 
-    A ridge regression on validation cells of the shift that would open as many features as measured. Covariates of a
-    cell: the mean of its logits, the logarithms of its total and of the number of features detected in its source, and
-    then, for what these leave, its batch; both with a penalty of their own, chosen by leaving one out. Outside of the
-    range of the validation cells, the nearest value in it is taken.
+    A ridge regression on validation cells, its penalty chosen by leaving one out, of the shift that would open as many
+    features as measured. Covariates of a cell: the mean of its logits, the logarithms of its total and of the number of
+    features detected in its source, and its batch. Outside of the range of the validation cells, the nearest value in
+    it is taken.
 
     Parameters
     ----------
@@ -139,14 +139,9 @@ class DepthShift(nn.Module):
         self.mean, sd = covariates.mean(dim=0), covariates.std(dim=0)
         self.sd = torch.where(sd > 0, sd, torch.ones_like(sd))
         standardised = ((covariates - self.mean) / self.sd).double().cpu().numpy()
-        left = wanted.double().cpu().numpy()
-        for columns in (slice(_N_COVARIATES), slice(_N_COVARIATES, None)):
-            part = standardised[:, columns]
-            if part.shape[1]:
-                ridge = RidgeCV(_PENALTIES).fit(part, left)
-                left = left - ridge.predict(part)
-                self.weight[columns] = torch.as_tensor(ridge.coef_).to(self.weight)
-                self.intercept += float(ridge.intercept_)
+        ridge = RidgeCV(_PENALTIES).fit(standardised, wanted.double().cpu().numpy())
+        self.weight.copy_(torch.as_tensor(ridge.coef_))
+        self.intercept.fill_(float(ridge.intercept_))
         return True
 
 
