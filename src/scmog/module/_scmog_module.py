@@ -272,7 +272,7 @@ class SCMOGModule(BaseModuleClass):
     ) -> tuple[Tensor, Tensor]:
         """Entries of :meth:`sample` that are above ``cut``, for an on/off target.
 
-        Scores rise with the logit, so only those of the few entries whose logit is high enough are computed.
+        Within a cell scores rise with the logit, so only those of the entries whose logit is high enough are computed.
 
         Parameters
         ----------
