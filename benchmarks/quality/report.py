@@ -87,6 +87,8 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
 def _best(values: pd.DataFrame, metric: str) -> set[str]:
     """Methods whose ``mean`` is the best to the digits that are shown, or no more than a standard error from it."""
     shown = values["mean"].round(4).dropna()
+    if shown.empty:
+        return set()
     distance = (shown - BEST[metric]).abs().round(4) if metric in BEST else -shown
     variance = values["sem"].fillna(0).loc[shown.index] ** 2  # of one seed nothing is known
     error = (variance + variance[distance.idxmin()]) ** 0.5

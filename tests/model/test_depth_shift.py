@@ -72,6 +72,14 @@ def test_the_batch_enters_where_the_shift_is(data):
     np.testing.assert_array_equal(probabilities(model, rna), before)
 
 
+def test_probabilities_that_cannot_be_calibrated_are_not_shifted(data, monkeypatch, caplog):
+    monkeypatch.setattr(scmog.nn.LogitRecalibration, "fit", lambda *_: False)
+    shift = trained(data).module.translator("rna_to_atac").depth_shift
+    assert "left as the training cells set them" in caplog.text
+    assert (shift.weight == 0).all()
+    assert shift.intercept == 0
+
+
 def test_the_presets_of_the_paper_shift_nothing(data):
     model = trained(data, preset="paper")
     assert model.module.translator("rna_to_atac").depth_shift is None

@@ -215,6 +215,8 @@ def fit_recalibration(
             shift.fit(covariates, measured.sum(dim=1), torch.sigmoid(logits))
             logits += shift(covariates).cpu()
         if not recalibration.fit(logits, measured):
+            if shift is not None:
+                shift.reset()
             logger.warning(
                 "%s: on the validation cells peaks with a higher score are open less often; its probabilities are left "
                 "as the training cells set them and should not be used.",
