@@ -32,6 +32,10 @@ def _is_simulated(case: Case) -> bool:
     return case.data == "simulated"
 
 
+def _is_random(case: Case) -> bool:
+    return case.split == "random"
+
+
 def _has_known_batches(case: Case) -> bool:
     """Whether training cells come from several batches and test cells from the same ones."""
     return case.data in ("snare", "simulated") and case.split != "batch"
@@ -86,6 +90,11 @@ def _layer(name: str) -> Method:
     return Method(file="published", options={"layer": name}, seeds=(0,), where=_published)
 
 
+def _budget(**options: Any) -> Method:
+    """The default recipe with less time."""
+    return Method(file="scmog_method", options=options, where=_is_random)
+
+
 _PUBLISHED = {
     "BABEL": "babel",
     "cTP-net": "cTPnet",
@@ -118,6 +127,10 @@ METHODS = {
     "scmog (authors)": Method(file="scmog_method", options={"preset": "authors"}, seeds_large=(0,)),
     "scmog (paper)": Method(file="scmog_method", options={"preset": "paper"}, seeds_large=(0,)),
     "scmog (no pre-training)": Method(file="scmog_method", options={"pretrain": False}),
+    "scmog (1 member)": _budget(n_members=1),
+    "scmog (1/4 of the epochs)": _budget(share_of_epochs=0.25),
+    "scmog (1 member, 1/4 of the epochs)": _budget(n_members=1, share_of_epochs=0.25),
+    "scmog (1 member, 1/12 of the epochs)": _budget(n_members=1, share_of_epochs=1 / 12),
     "scmog": Method(file="scmog_method"),
     "scmog (batch)": Method(file="scmog_method", options={"with_batch": True}, where=_has_known_batches),
     "scmog + mean": Method(file="scmog_method", options={"add_mean": True}, where=_published),

@@ -225,12 +225,11 @@ def report() -> str:
     growth = max(0.0, (last["peak_rss_gb"] - first["peak_rss_gb"]) / max(1, last["cells"] - first["cells"]))
     lines += [
         "",
-        f"A machine with two cores, {N_THREADS} threads, shared with several other programs that wanted more than it "
-        "has: seconds are several times those of a quiet one. The products took turns with generation, and their share "
-        "of the processor time is what to go by.",
+        f"{N_THREADS} threads on two cores. The products took turns with generation, so that their share holds on a busy "
+        "machine, too.",
         "",
         f"A million cells by {N_PEAKS:,} peaks were not run. Extrapolated from the last row, in proportion to the "
-        f"cells: {_MILLION / last['cells_per_s'] / 3600:.1f} h as busy as the machine was, "
+        f"cells: {_MILLION / last['cells_per_s'] / 3600:.1f} h by the clock, "
         f"{last['cpu_s_generate'] * _MILLION / last['cells'] / 3600:.1f} h of processor time for all threads together, "
         f"and {last['disk_gb'] * _MILLION / last['cells']:.0f} GB on disk at {last['open_share']:.1%} open peaks, in "
         f"proportion to these. From the first to the last row the peak grows by {growth * 2**30:.0f} bytes a cell "

@@ -34,3 +34,14 @@ def random_mdata(n_cells: int, n_genes: int, n_peaks: int, seed: int = 0):
         x = random_rows(n_cells, n, density, rng, counts=name == "rna")
         parts[name] = anndata.AnnData(x, obs=pd.DataFrame(index=cells), var=var)
     return mudata.MuData(parts)
+
+
+def random_protein(mdata, seed: int = 0):
+    """The same cells with counts of proteins, as many as there are peaks, in the place of peaks."""
+    import anndata
+    import mudata
+
+    counts = np.random.default_rng(seed).poisson(10, mdata["atac"].shape).astype(np.float32)
+    var = pd.DataFrame(index=[f"protein{i}" for i in range(counts.shape[1])])
+    protein = anndata.AnnData(counts, obs=mdata["atac"].obs, var=var)
+    return mudata.MuData({"rna": mdata["rna"], "protein": protein})

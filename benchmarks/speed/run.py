@@ -12,7 +12,8 @@ seconds. A step begins with rows of the sparse matrix in memory and ends with th
   (in brackets of the report: of the default preset with one member), of ``naive.py``, and the floor: the matrix
   products of the dense networks alone. Medians over rounds. For pre-training, rounds of five steps.
 - ``memory``: peak memory of ten steps above imports, data, weights, gradients and optimiser state.
-- ``peer``: an epoch of MultiVI (peaks and genes) and of the default preset, on the same cells.
+- ``peer``: an epoch of MultiVI (20,000 peaks and the genes) or of totalVI (100 proteins and the genes), and of the
+  default preset with one member from RNA to the same target, on the same cells.
 - ``cells``: an epoch of the default preset with one member, for more and more cells.
 """
 
@@ -30,12 +31,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from random_cells import random_mdata
+from random_cells import random_mdata, random_protein
 from resume import main
 
 TABLE = Path(__file__).parent / "results" / "speed.csv"
 N_GENES, BATCH, THREADS = 20_000, 256, 2
 STEPS = ("rna_to_atac", "atac_to_rna", "rna_to_atac pre-training", "atac_to_rna pre-training")
+_PEERS = {20_000: ("MultiVI",), 100: ("totalVI",)}  # by the number of target features
 WHO = ("scmog", "default", "naive", "floor")
 
 
@@ -43,7 +45,7 @@ def all_runs() -> list[dict]:
     """Every run: the target's size first, then growth."""
     steps = [{"kind": "step", "what": what, "n": n} for n in (100_000, 20_000, 50_000, 200_000) for what in STEPS]
     memory = [{"kind": "memory", "what": f"{what}, {who}", "n": 100_000} for what in STEPS[:3] for who in WHO[::2]]
-    peers = [{"kind": "peer", "what": what, "n": 20_000} for what in ("scmog", "MultiVI")]
+    peers = [{"kind": "peer", "what": what, "n": n} for n, pair in _PEERS.items() for what in ("scmog", *pair)]
     cells = [{"kind": "cells", "what": "rna_to_atac", "n": n} for n in (5_000, 10_000, 20_000, 40_000)]
     return [*steps, *memory, *peers, *cells]
 
@@ -222,17 +224,25 @@ def _rss() -> float:
 # ---------------------------------------------------------------------- whole epochs
 def peer(what: str, n: int) -> list[dict]:
     """Seconds of an epoch on 2,048 cells, without what comes before and after."""
-    mdata = random_mdata(2048, N_GENES, n)
-    if what == "scmog":
-        return [{"who": "scmog", "value": _epoch(mdata)}]
     import scvi
 
-    scvi.model.MULTIVI.setup_mudata(mdata, modalities={"rna_layer": "rna", "atac_layer": "atac"})
-    model = scvi.model.MULTIVI(mdata, n_genes=N_GENES, n_regions=n)
+    mdata = random_mdata(2048, N_GENES, n)
+    proteins = n == 100
+    if proteins:
+        mdata = random_protein(mdata)
+    if what == "scmog":
+        return [{"who": "scmog", "value": _epoch(mdata, "protein" if proteins else "atac")}]
+    if proteins:
+        layers = {"rna_layer": None, "protein_layer": None}
+        scvi.model.TOTALVI.setup_mudata(mdata, **layers, modalities={"rna_layer": "rna", "protein_layer": "protein"})
+        model = scvi.model.TOTALVI(mdata)
+    else:
+        scvi.model.MULTIVI.setup_mudata(mdata, modalities={"rna_layer": "rna", "atac_layer": "atac"})
+        model = scvi.model.MULTIVI(mdata, n_genes=N_GENES, n_regions=n)
     clock = _clock()
     model.train(
         max_epochs=3, batch_size=BATCH, train_size=1.0, accelerator="cpu", check_val_every_n_epoch=None,
-        enable_progress_bar=False, callbacks=[clock], adversarial_mixing=False, early_stopping=False, save_best=False,
+        enable_progress_bar=False, callbacks=[clock], early_stopping=False, limit_val_batches=0,
     )  # fmt: skip
     return [{"who": what, "value": min(clock.seconds[1:])}]
 
@@ -242,11 +252,11 @@ def cells(what: str, n: int) -> list[dict]:
     return [{"who": "default", "value": _epoch(random_mdata(n, N_GENES, 20_000))}]
 
 
-def _epoch(mdata) -> float:
+def _epoch(mdata, target: str = "atac") -> float:
     import scmog
 
     scmog.model.SCMOG.setup_mudata(mdata)
-    model = scmog.model.SCMOG(mdata, directions=[("rna", "atac")], n_members=1)
+    model = scmog.model.SCMOG(mdata, directions=[("rna", target)], n_members=1)
     clock = _clock()
     model.train(
         max_epochs=2, n_epochs_pretrain=0, train_size=1.0, validation_size=0.0, accelerator="cpu",
@@ -292,9 +302,10 @@ def report() -> str:
             s = rows.set_index("who")["value"]
             if {"scmog", "naive"} <= set(s.index):
                 lines.append(f"| {step} | {s['scmog']:.0f} | {s['naive']:.0f} | {s['scmog'] / s['naive']:.0%} |")
-    epochs = table[table["kind"].isin(["peer", "cells"])]
+    peers, growth = (table[table["kind"] == kind].sort_values("n", kind="stable") for kind in ("peer", "cells"))
+    epochs = pd.concat([peers, growth])
     if len(epochs):
-        lines += ["", "| an epoch of | cells | peaks | s | cells per s |", "|---|---|---|---|---|"]
+        lines += ["", "| an epoch of | cells | peaks (or proteins) | s | cells per s |", "|---|---|---|---|---|"]
         for row in epochs.itertuples():
             n_cells, n_peaks = (2048, row.n) if row.kind == "peer" else (row.n, 20_000)
             who = "scmog, default preset, one member" if row.who in ("scmog", "default") else row.who

@@ -8,6 +8,7 @@ from mudata import MuData
 
 import scmog
 from scmog.metrics import SVDRidge, log_normalize
+from scmog.model._presets import find_preset
 
 # Most epochs (pre-training, supervised) of the paper's and the authors' presets, by target, to save time; first_run.py
 # has the same. Their training stops early before that in most cases.
@@ -28,10 +29,13 @@ def predict(
     pretrain: bool = True,
     with_batch: bool = False,
     add_mean: bool = False,
+    n_members: int | None = None,
+    share_of_epochs: float = 1.0,
 ):
     """Train the preset; ``add_mean`` adds a ridge prediction of the mean log1p of a cell, which the CLR takes out.
 
-    ``with_batch`` tells the model the experimental batch, which no other method of the benchmark is told.
+    ``with_batch`` tells the model the experimental batch, which no other method of the benchmark is told. For a smaller
+    budget of time there are fewer members, and a share of the epochs of the supervised training.
     """
     fitted, test = case.cells("train", "validation"), case.cells("test")
     source, target = (
@@ -44,8 +48,13 @@ def predict(
     mdata = MuData({case.source: source, case.target: target})
     mdata.obs["split"], mdata.obs["batch"] = case.split[fitted], case.obs["batch"].to_numpy()[fitted]
     scmog.model.SCMOG.setup_mudata(mdata, batch_key="batch" if with_batch else None)
-    model = scmog.model.SCMOG(mdata, directions=[(case.source, case.target)], preset=preset)
+    sizes = {} if n_members is None else {"n_members": n_members}
+    model = scmog.model.SCMOG(mdata, directions=[(case.source, case.target)], preset=preset, **sizes)
     options = dict(_CAPS[case.target]) if preset != "default" else {}
+    if share_of_epochs < 1:
+        most, plan = find_preset(preset).schedule(len(case.cells("train")))
+        most = plan.max_epochs_by_target.get(case.target, most)
+        options["max_epochs"] = max(1, round(share_of_epochs * most))
     if preset == "authors" and case.target == "rna":
         options["batch_size"] = 64  # the authors' code has another size for this direction
     if not pretrain:
