@@ -225,8 +225,8 @@ def report() -> str:
     growth = max(0.0, (last["peak_rss_gb"] - first["peak_rss_gb"]) / max(1, last["cells"] - first["cells"]))
     lines += [
         "",
-        f"{N_THREADS} threads on two cores. The products took turns with generation, so that their share holds on a busy "
-        "machine, too.",
+        f"{N_THREADS} threads on two cores. The products took turns with generation, so that their share holds on a "
+        "busy machine, too.",
         "",
         f"A million cells by {N_PEAKS:,} peaks were not run. Extrapolated from the last row, in proportion to the "
         f"cells: {_MILLION / last['cells_per_s'] / 3600:.1f} h by the clock, "

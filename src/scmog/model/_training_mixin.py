@@ -18,6 +18,7 @@ from scmog.model._training_set import (
     check_whole,
     choose_split,
     fit_baselines,
+    fit_components,
     fit_inputs,
     fit_open_cuts,
     fit_recalibration,
@@ -133,6 +134,7 @@ class TrainingMixin(RegisteredModel):
             if first or refit:
                 fit_inputs(self.module, self.adata_manager, split.train, batch_size)
             if first:
+                fit_components(self.module, self.adata_manager, split.train, batch_size)
                 self.module.start_at_average()
             plan = self._training_plan_cls(
                 self.module,

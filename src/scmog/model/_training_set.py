@@ -16,16 +16,18 @@ import numpy as np
 import torch
 from anndata.abc import CSCDataset
 from mudata import MuData
+from scipy import sparse
 from scvi import REGISTRY_KEYS, settings
 
 from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.data import PartialMuDataManager, SeededDataSplitter, Split, split_at_random, split_by_key
+from scmog.metrics import PrincipalComponents
 from scmog.model._baselines import MAX_VALIDATION_ENTRIES, Baselines, TrainingCells, some_cells
 from scmog.model._density import density_cut
 from scmog.model._query import batch_keys, cell_totals, ordered_loader
 from scmog.model._source_space import SourceSpace
 from scmog.module import SCMOGModule
-from scmog.nn import entries
+from scmog.nn import entries, to_scipy
 
 logger = logging.getLogger(__name__)
 
@@ -181,6 +183,48 @@ def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.nda
                 "%d batch(es) have no training cell: their cells are treated as of the average batch.",
                 int((shares == 0).sum()),
             )
+
+
+def fit_components(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
+    """Find the principal components that some members see instead of features, on the training cells, in place.
+
+    Of many cells a part is enough. Weights are trained on them, so they are never fitted anew.
+    """
+    found: dict[tuple[str, str], list[torch.Tensor]] = {}
+    for name, (source, _) in module.directions.items():
+        translator = module.translator(name)
+        of_members = [translator.member(i).encoder.components for i in range(len(translator.members))]
+        layers = [layer for layer in of_members if layer is not None]
+        if not layers:
+            continue
+        key = source, translator.input_style
+        if key not in found:  # it depends on nothing else
+            found[key] = _components(module, manager, name, train, batch_size, layers[0].n_components)
+        for layer in layers:
+            layer.set_axes(*found[key])
+
+
+def _components(
+    module: SCMOGModule,
+    manager: PartialMuDataManager,
+    name: str,
+    train: np.ndarray,
+    batch_size: int,
+    n_components: int,
+) -> list[torch.Tensor]:
+    """Principal axes of the encoder's input of a direction, its mean from the centre, and the scores' deviations."""
+    source = module.directions[name][0]
+    representation, style = module.representation(source), module.translator(name).input_style
+    cells = some_cells(train, manager.get_from_registry(MODALITIES[source].registry_key))
+    device, blocks, centre = representation.average.device, [], None
+    for counts in _passes(manager, source, cells, batch_size)():
+        values, centre = representation.encoder_input(counts.to(device), style)  # the centre is the same for all
+        blocks.append(to_scipy(values))
+    x = sparse.vstack(blocks, format="csr")
+    components = PrincipalComponents(n_components).fit(x)
+    state, sd = components.state(), components.transform(x).std(axis=0)
+    mean = state["source_mean"] if centre is None else state["source_mean"] - centre.cpu().numpy()
+    return [torch.as_tensor(array) for array in (state["components"], mean, sd)]
 
 
 def fit_recalibration(

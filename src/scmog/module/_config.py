@@ -18,6 +18,9 @@ class ModuleConfig:
         Latent dimensions.
     n_members
         Networks per direction whose outputs are averaged; the paper has one.
+    n_components_rna
+        Where it is not 0, every second member (the second, the fourth ...) from RNA sees this many principal components
+        of the encoder's input, found in the training cells, instead of the genes themselves.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
     n_hidden_rna_decoder, n_hidden_atac_decoder, n_hidden_protein_decoder
@@ -60,6 +63,7 @@ class ModuleConfig:
 
     n_latent: int = 16
     n_members: int = 1
+    n_components_rna: int = 0
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
@@ -97,7 +101,7 @@ class ModuleConfig:
                 message = f"{name} must hold {expected}, got {widths}."
                 raise ValueError(message)
         check_at_least(self, 1, "n_latent", "n_members")
-        check_at_least(self, 0, "focal_gamma")
+        check_at_least(self, 0, "n_components_rna", "focal_gamma")
         for name in ("dropout_rate", "input_dropout_rate"):
             if not 0 <= getattr(self, name) < 1:
                 message = f"{name} must lie in [0, 1), got {getattr(self, name)}."
@@ -133,6 +137,10 @@ class ModuleConfig:
     def critic_widths(self, modality: str) -> tuple[int, ...]:
         """Widths of the critic of ``modality``."""
         return self.n_hidden_critic_protein if modality == "protein" else self.n_hidden_critic
+
+    def n_components(self, source: str, member: int) -> int:
+        """Number of principal components of ``source`` that a member sees; 0 for one that sees the features."""
+        return self.n_components_rna if source == "rna" and member % 2 else 0
 
     def dropout(self, target: str) -> float:
         """Dropout after the hidden layers of the directions to ``target``."""

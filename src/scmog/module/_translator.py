@@ -32,7 +32,14 @@ class Member(nn.Module):
     """An encoder and a decoder: the translator of the paper."""
 
     def __init__(
-        self, direction: Direction, *, n_input: int, n_output: int, config: ModuleConfig, n_batch: int = 0
+        self,
+        direction: Direction,
+        *,
+        n_input: int,
+        n_output: int,
+        config: ModuleConfig,
+        n_batch: int = 0,
+        n_components: int = 0,
     ) -> None:
         super().__init__()
         source, target = direction
@@ -42,6 +49,7 @@ class Member(nn.Module):
             n_latent=config.n_latent,
             dropout_rate=config.dropout(target),
             input_dropout_rate=config.input_dropout_rate,
+            n_components=n_components,
         )
         self.decoder = _make_decoder(target, n_output, config, n_batch)
 
@@ -50,7 +58,8 @@ class Translator(nn.Module):
     """Encoders and decoders of one direction; directions share no weights (paper section 4).
 
     The paper has one encoder and one decoder. With more members each is a network of its own, with weights and dropout
-    of its own; all learn from the same mini-batches, and what they return is averaged.
+    of its own; all learn from the same mini-batches, and what they return is averaged. Where the configuration says so,
+    every second one sees principal components of the source: it errs in other cells than the first.
 
     Parameters
     ----------
@@ -88,8 +97,15 @@ class Translator(nn.Module):
         # A batch is told once: what a dozen of them do to each peak, decoders learned to the harm of other cells.
         n_batch = 0 if shifted else n_batch
         self.members = nn.ModuleList(
-            Member(direction, n_input=n_input, n_output=n_output, config=config, n_batch=n_batch)
-            for _ in range(config.n_members)
+            Member(
+                direction,
+                n_input=n_input,
+                n_output=n_output,
+                config=config,
+                n_batch=n_batch,
+                n_components=config.n_components(direction[0], i),
+            )
+            for i in range(config.n_members)
         )
         # what the closed form leaves of calibration, fitted on validation cells; for on/off targets
         self.recalibration = LogitRecalibration()

@@ -6,6 +6,7 @@ from scmog.nn._decoder import DECODERS, BernoulliDecoder, Decoder, GaussianDecod
 from scmog.nn._depth_shift import DepthShift
 from scmog.nn._encoder import Encoder
 from scmog.nn._encoder_input import EncoderInput, InputDropout, InputLayer
+from scmog.nn._input_components import InputComponents
 from scmog.nn._linear_focal import Focal, linear_focal_loss
 from scmog.nn._losses import critic_loss, focal_loss, generator_loss, mse_loss, negative_binomial_loss
 from scmog.nn._representations import (
@@ -16,7 +17,7 @@ from scmog.nn._representations import (
     Representation,
     compensate,
 )
-from scmog.nn._rows import entries
+from scmog.nn._rows import entries, to_scipy
 
 __all__ = [
     "DECODERS",
@@ -31,6 +32,7 @@ __all__ = [
     "EncoderInput",
     "Focal",
     "GaussianDecoder",
+    "InputComponents",
     "InputDropout",
     "InputLayer",
     "LogitRecalibration",
@@ -47,4 +49,5 @@ __all__ = [
     "linear_focal_loss",
     "mse_loss",
     "negative_binomial_loss",
+    "to_scipy",
 ]

@@ -24,6 +24,13 @@ def is_sparse(x: Tensor) -> bool:
     return x.layout == torch.sparse_csr
 
 
+def to_scipy(x: Tensor) -> sp.csr_matrix:
+    """The same rows as a SciPy matrix, with the zeros left out."""
+    if not is_sparse(x):
+        return sp.csr_matrix(x.cpu().numpy())
+    return sp.csr_matrix(tuple(part.cpu().numpy() for part in (x.values(), x.col_indices(), x.crow_indices())), x.shape)
+
+
 def with_values(x: Tensor, values: Tensor) -> Tensor:
     """Sparse rows with the entries of ``x`` at other ``values``."""
     return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), values, x.shape)
