@@ -11,13 +11,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("agg")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from run import CACHE, PREDICTIONS  # noqa: E402
@@ -36,6 +32,8 @@ FIGURE = HERE.parents[1] / "docs" / "_static" / "reliability.png"
 
 def main() -> None:
     """Draw one panel per case."""
+    import matplotlib.pyplot as plt  # not at the top: with run.py come processes that need no plots
+
     figure, axes = plt.subplots(1, len(CASES), figsize=(3.4 * len(CASES), 3.5), constrained_layout=True)
     for axis, (case, title) in zip(axes, CASES.items(), strict=True):
         truth = sp.load_npz(CACHE / "cases" / case / "hidden" / "target.npz") > 0

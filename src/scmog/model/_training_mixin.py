@@ -12,16 +12,12 @@ from scvi import settings
 from scvi.model._utils import use_distributed_sampler
 
 from scmog.model._base import RegisteredModel
+from scmog.model._fitting import fit_baselines, fit_components, fit_inputs, fit_open_cuts, fit_recalibration
 from scmog.model._registry import TrainingRegistry
 from scmog.model._training_set import (
     check_shuffled_reading,
     check_whole,
     choose_split,
-    fit_baselines,
-    fit_components,
-    fit_inputs,
-    fit_open_cuts,
-    fit_recalibration,
     kept_on_failure,
     make_splitter,
     resolve_seed,
