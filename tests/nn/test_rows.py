@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -81,3 +82,18 @@ def test_by_column_is_the_transpose() -> None:
     starts, rows, values = _rows.by_column(dense().to_sparse_csr())
     transposed = torch.sparse_csr_tensor(starts, rows, values, (4, 5))
     torch.testing.assert_close(transposed.to_dense(), dense().T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_times_a_matrix(dtype: torch.dtype) -> None:
+    x = torch.rand(7, 9, dtype=dtype).masked_fill(torch.rand(7, 9) < 0.6, 0)
+    x[3] = 0  # a row without entries
+    matrix = torch.randn(9, 4, dtype=dtype)
+    torch.testing.assert_close(_rows.times(x.to_sparse_csr(), matrix), x @ matrix)
+    torch.testing.assert_close(_rows.times(x, matrix), x @ matrix)
+
+
+def test_to_scipy() -> None:
+    x = torch.rand(5, 6).masked_fill(torch.rand(5, 6) < 0.5, 0)
+    for given in (x, x.to_sparse_csr()):
+        np.testing.assert_array_equal(_rows.to_scipy(given).toarray(), x.numpy())

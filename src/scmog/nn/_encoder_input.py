@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from scmog.nn._rows import by_column, column_blocks, entries, is_sparse, with_values
+from scmog.nn._rows import by_column, column_blocks, entries, is_sparse, sums_of_rows, with_values
 
 # Both from benchmarks/speed/block_sizes.py. Share of non-zero entries up to which a first layer that runs over them
 # alone is faster than a dense product, forward and backward, on a CPU; on a GPU the dense product is taken, unmeasured.
@@ -138,7 +137,7 @@ class _RowsTimesMatrix(torch.autograd.Function):
         cells = torch.arange(rows.shape[0] + 1)
         for _, places, cell in column_blocks(rows, max(1, _BLOCK_WEIGHTS // weight.shape[1])):
             starts_in_block = torch.searchsorted(cell, cells.to(cell.dtype))
-            product += _sum_of_rows(weight, columns[places], starts_in_block, values[places])
+            product += sums_of_rows(weight, columns[places], starts_in_block, values[places])
         return product if dense is None else torch.cat([product, dense @ weight])
 
     @staticmethod
@@ -149,14 +148,7 @@ class _RowsTimesMatrix(torch.autograd.Function):
         gradient = None
         if ctx.needs_input_grad[0]:
             starts, cells, values = by_column(rows)
-            gradient = _sum_of_rows(of_rows.contiguous(), cells, starts, values)
+            gradient = sums_of_rows(of_rows.contiguous(), cells, starts, values)
             if dense is not None:
                 gradient.addmm_(dense.t(), of_dense)
         return gradient, None, None, None, of_dense @ weight.t() if ctx.needs_input_grad[4] else None
-
-
-def _sum_of_rows(matrix: Tensor, rows: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums of rows of a matrix, one for each stretch of ``rows``, ``(len(starts) - 1, n_columns)``."""
-    return F.embedding_bag(
-        rows.to(starts.dtype), matrix, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
-    )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scmog.nn._encoder_input import EncoderInput
-from scmog.nn._rows import is_sparse
+from scmog.nn._rows import times
 
 
 class InputComponents(nn.Module):
@@ -65,8 +65,8 @@ class InputComponents(nn.Module):
         values = x.values.to(axes.dtype)
         offset = self.offset if x.centre is None else self.offset + x.centre.to(axes.dtype) @ axes
         with torch.autocast(axes.device.type, enabled=False):  # products of sparse rows come in full precision only
-            product = torch.sparse.mm(values, axes) if is_sparse(values) else values @ axes
-        return product - offset
+            scores = times(values, axes)
+        return scores - offset
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 with warnings.catch_warnings():  # PyTorch warns once that CSR tensors are in beta; of them we use the three arrays only
@@ -119,3 +120,15 @@ def by_column(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     columns = sp.csr_matrix(arrays, x.shape).tocsc()
     starts, rows, values = (torch.from_numpy(a) for a in (columns.indptr, columns.indices, columns.data))
     return starts, rows, values
+
+
+def sums_of_rows(matrix: Tensor, rows: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of rows of a matrix, one for each stretch of ``rows``, ``(len(starts) - 1, n_columns)``."""
+    return F.embedding_bag(
+        rows.to(starts.dtype), matrix, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )
+
+
+def times(x: Tensor, matrix: Tensor) -> Tensor:
+    """Rows times a narrow matrix ``(n_columns, n)``; PyTorch itself multiplies sparse rows on some processors only."""
+    return sums_of_rows(matrix, x.col_indices(), x.crow_indices(), x.values()) if is_sparse(x) else x @ matrix
