@@ -37,7 +37,7 @@ from resume import main
 TABLE = Path(__file__).parent / "results" / "speed.csv"
 N_GENES, BATCH, THREADS = 20_000, 256, 2
 STEPS = ("rna_to_atac", "atac_to_rna", "rna_to_atac pre-training", "atac_to_rna pre-training")
-_PEERS = {20_000: ("MultiVI",), 100: ("totalVI",)}  # by the number of target features
+_PEERS = {20_000: ("atac", "MultiVI"), 100: ("protein", "totalVI")}  # target and peer by number of target features
 WHO = ("scmog", "default", "naive", "floor")
 
 
@@ -45,7 +45,7 @@ def all_runs() -> list[dict]:
     """Every run: the target's size first, then growth."""
     steps = [{"kind": "step", "what": what, "n": n} for n in (100_000, 20_000, 50_000, 200_000) for what in STEPS]
     memory = [{"kind": "memory", "what": f"{what}, {who}", "n": 100_000} for what in STEPS[:3] for who in WHO[::2]]
-    peers = [{"kind": "peer", "what": what, "n": n} for n, pair in _PEERS.items() for what in ("scmog", *pair)]
+    peers = [{"kind": "peer", "what": what, "n": n} for n, (_, name) in _PEERS.items() for what in ("scmog", name)]
     cells = [{"kind": "cells", "what": "rna_to_atac", "n": n} for n in (5_000, 10_000, 20_000, 40_000)]
     return [*steps, *memory, *peers, *cells]
 
@@ -226,13 +226,12 @@ def peer(what: str, n: int) -> list[dict]:
     """Seconds of an epoch on 2,048 cells, without what comes before and after."""
     import scvi
 
-    mdata = random_mdata(2048, N_GENES, n)
-    proteins = n == 100
-    if proteins:
+    mdata, target = random_mdata(2048, N_GENES, n), _PEERS[n][0]
+    if target == "protein":
         mdata = random_protein(mdata)
     if what == "scmog":
-        return [{"who": "scmog", "value": _epoch(mdata, "protein" if proteins else "atac")}]
-    if proteins:
+        return [{"who": "scmog", "value": _epoch(mdata, target)}]
+    if target == "protein":
         layers = {"rna_layer": None, "protein_layer": None}
         scvi.model.TOTALVI.setup_mudata(mdata, **layers, modalities={"rna_layer": "rna", "protein_layer": "protein"})
         model = scvi.model.TOTALVI(mdata)

@@ -46,10 +46,10 @@ def test_scores_of_the_training_cells_are_standardised(values: torch.Tensor) -> 
 
 
 def test_what_is_average_says_nothing(values: torch.Tensor) -> None:
-    """A feature that is missing enters as its average, here as the centre itself."""
+    """A cell all of whose features are at the centre, as missing ones are, is the average cell."""
     centre = values.mean(dim=0)
     layer = fitted(PCA(N_COMPONENTS).fit(values.numpy()), values, centre)
-    z = layer(EncoderInput(torch.zeros(2, N_INPUT), torch.zeros(N_INPUT)))
+    z = layer(EncoderInput(centre.expand(2, -1), centre))
     torch.testing.assert_close(z, torch.zeros(2, N_COMPONENTS), atol=1e-5, rtol=0)
 
 
@@ -64,9 +64,11 @@ def test_more_or_fewer_axes_than_wanted(values: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_mixed_and_double_precision(values: torch.Tensor, sparse: bool) -> None:
-    layer = fitted(PCA(N_COMPONENTS).fit(values.numpy()), values, None)
-    x = EncoderInput(values.to_sparse_csr() if sparse else values)
+@pytest.mark.parametrize("centred", [False, True])
+def test_mixed_and_double_precision(values: torch.Tensor, sparse: bool, centred: bool) -> None:
+    centre = 10 + torch.rand(N_INPUT) if centred else None  # far away: rounding it would show
+    layer = fitted(PCA(N_COMPONENTS).fit(values.numpy()), values, centre)
+    x = EncoderInput(values.to_sparse_csr() if sparse else values, centre)
     expected = layer(x)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(layer(x), expected)

@@ -62,11 +62,10 @@ class InputComponents(nn.Module):
     def forward(self, x: EncoderInput) -> Tensor:
         """Scores of the cells, ``(n_cells, n_components)``."""
         axes = self.axes
-        values = x.values.to(axes.dtype)
-        offset = self.offset if x.centre is None else self.offset + x.centre.to(axes.dtype) @ axes
-        with torch.autocast(axes.device.type, enabled=False):  # products of sparse rows come in full precision only
-            scores = times(values, axes)
-        return scores - offset
+        # In full precision: products of sparse rows come in no other, and what is subtracted is large.
+        with torch.autocast(axes.device.type, enabled=False):
+            scores = times(x.values.to(axes.dtype), axes) - self.offset
+            return scores if x.centre is None else scores - x.centre.to(axes.dtype) @ axes
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
