@@ -6,14 +6,15 @@
 
 Needs no data: random cells with 20,000 genes and 100,000 peaks, 3 % of them counted, as an uncompressed ``.h5mu`` in a
 temporary folder, written in blocks of cells (seed 0; 200,000 cells take 5.8 GB of disk). The default preset with one
-network (``n_members=1``), RNA->ATAC, batches of 256, is trained for one epoch of 8 batches, after one such epoch of
-pre-training or none; everything else, such as input statistics, calibration and baselines, is done in full. Each run is
-a process of its own with one thread.
+network (``n_members=1``), and for the largest data with all three, of which one sees principal components, RNA->ATAC,
+batches of 256, is trained for one epoch of 8 batches, after one such epoch of pre-training or none; everything else,
+such as input statistics, components, calibration and baselines, is done in full. Each run is a process of its own with
+one thread.
 
-Columns: ``seconds`` of setting up (every value is checked), of the fit of the input statistics, of both epochs, and of
-what follows them; ``read_per_s``, cells per second that the loader alone hands out, shuffled; ``trained_per_s``, cells
-per second of the supervised epoch, reading included; ``peak_rss_gb`` of the whole run and ``peak_rss_gb_epochs`` up to
-the end of the epochs; ``file_gb``. ``value`` is the peak again.
+Columns: seconds of setting up (every value is checked), of the fit of the input statistics and components, of both
+epochs, and of what follows them; ``read_per_s``, cells per second that the loader alone hands out, shuffled;
+``trained_per_s``, cells per second of the supervised epoch, reading included; ``peak_rss_gb`` of the whole run and
+``peak_rss_gb_epochs`` up to the end of the epochs; ``file_gb``. ``value`` is the peak again.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ _N_BATCHES, _BATCH_SIZE = 8, 256
 
 
 def all_runs() -> list[dict]:
-    """Every run; the largest one from disk only."""
-    small = [*product((5_000, 20_000), ("memory", "disk"), (1,)), (20_000, "disk", 0)]
-    large = [(cells, "disk", 1) for cells in (100_000, 200_000)]
-    return [dict(zip(("cells", "source", "n_epochs_pretrain"), run, strict=True)) for run in [*small, *large]]
+    """Every run; the largest ones from disk only."""
+    small = [*product((5_000, 20_000), ("memory", "disk"), (1,), (1,)), (20_000, "disk", 0, 1)]
+    large = [(100_000, "disk", 1, 1), (200_000, "disk", 1, 1), (200_000, "disk", 1, 3)]
+    keys = ("cells", "source", "n_epochs_pretrain", "n_members")
+    return [dict(zip(keys, run, strict=True)) for run in [*small, *large]]
 
 
 def write_h5mu(path: Path, n_cells: int) -> None:
@@ -82,7 +84,7 @@ def write_h5mu(path: Path, n_cells: int) -> None:
                 data[where] = rng.geometric(0.7, len(stretch)).astype(np.float32)
 
 
-def run_one(cells: int, source: str, n_epochs_pretrain: int) -> list[dict]:
+def run_one(cells: int, source: str, n_epochs_pretrain: int, n_members: int) -> list[dict]:
     """Write, train for a few batches, measure."""
     import mudata
     import torch
@@ -115,7 +117,7 @@ def run_one(cells: int, source: str, n_epochs_pretrain: int) -> list[dict]:
         facts = {"file_gb": round(path.stat().st_size / 1e9, 2)}
         start = time.perf_counter()
         scmog.model.SCMOG.setup_mudata(mdata)
-        model = scmog.model.SCMOG(mdata, directions=[("rna", "atac")], n_members=1)
+        model = scmog.model.SCMOG(mdata, directions=[("rna", "atac")], n_members=n_members)
         facts["s_setup"] = time.perf_counter() - start
         facts["read_per_s"] = round(_read_per_second(model))
         start = time.perf_counter()
@@ -143,7 +145,7 @@ def run_one(cells: int, source: str, n_epochs_pretrain: int) -> list[dict]:
         "peak_rss_gb": _peak(),
     }
     rounded = {name: round(value, 2) for name, value in facts.items()}
-    run = {"cells": cells, "source": source, "n_epochs_pretrain": n_epochs_pretrain}
+    run = {"cells": cells, "source": source, "n_epochs_pretrain": n_epochs_pretrain, "n_members": n_members}
     return [{**run, **rounded, "value": rounded["peak_rss_gb"]}]
 
 
@@ -166,11 +168,14 @@ def _read_per_second(model) -> float:
 
 def report() -> str:
     """Markdown table of all runs."""
-    table = pd.read_csv(TABLE).sort_values(["cells", "source", "n_epochs_pretrain"], ascending=[True, False, True])
+    table = pd.read_csv(TABLE).sort_values(
+        ["cells", "source", "n_epochs_pretrain", "n_members"], ascending=[True, False, True, True]
+    )
     columns = {
         "cells": "cells",
         "source": "from",
         "n_epochs_pretrain": "pre-training epochs",
+        "n_members": "networks",
         "file_gb": "file, GB",
         "peak_rss_gb_epochs": "peak RSS up to the end of the epochs, GB",
         "peak_rss_gb": "peak RSS, GB",
