@@ -9,12 +9,12 @@ from sklearn.decomposition import PCA
 
 import scmog
 
-FEW = {"n_hidden_rna": (32,), "n_hidden_atac": (32,), "n_members": 2, "n_components_rna": 6}
+FEW = {"n_hidden_rna": (32,), "n_hidden_atac": (32,), "n_members": 2, "n_components_rna": (0, 6)}
 
 
 @pytest.fixture(scope="module")
 def data():
-    mdata = scmog.datasets.simulate(400, 120, 200, seed=2)
+    mdata = scmog.datasets.simulate(400, 120, 200, 8, seed=2)
     mdata.obs["split"] = np.resize(["train", "train", "train", "validation", "test"], 400)
     return mdata
 
@@ -42,21 +42,25 @@ def inputs(mdata):
 
 def test_axes_are_those_of_the_training_cells(data):
     model = trained(data)
-    assert layer(model, 0) is None  # every second member
+    assert layer(model, 0) is None
     x, train = inputs(data)
-    pca = PCA(FEW["n_components_rna"], svd_solver="full").fit(x[train])
+    pca = PCA(6, svd_solver="full").fit(x[train])
     expected = pca.components_ / pca.transform(x[train]).std(axis=0)[:, None]
     axes = layer(model).axes.T.numpy()
     signs = np.sign((axes * expected).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(axes, signs * expected, rtol=2e-2, atol=2e-4)
 
 
-def test_every_second_member_from_rna(data):
+def test_members_see_what_they_are_told_to(data):
     assert layer(trained(data, n_members=1), 0) is None
     assert layer(trained(data, ("atac", "rna")), 1) is None
     components = [layer(trained(data, n_members=4), i) for i in range(4)]
     assert [c is None for c in components] == [True, False, True, False]
     torch.testing.assert_close(components[1].axes, components[3].axes)
+    of_protein = trained(data, ("rna", "protein"), n_components_rna_for_protein=(4, 6))
+    few, more = layer(of_protein, 0), layer(of_protein, 1)
+    assert [few.n_components, more.n_components] == [4, 6]
+    torch.testing.assert_close(few.axes, more.axes[:, :4])  # the first of the same
 
 
 def test_save_load_and_further_training(data, tmp_path):
@@ -96,6 +100,6 @@ def test_missing_genes_are_average(data):
 def test_fewer_training_cells_than_components(data):
     few = data[:12].copy()
     few.obs["split"] = ["train"] * 9 + ["validation"] * 3
-    model = trained(few, n_components_rna=50)
+    model = trained(few, n_components_rna=(0, 50))
     assert (layer(model).axes[:, 8:] == 0).all()
     assert np.isfinite(model.get_generated(few, source="rna", target="atac", threshold=None).X).all()

@@ -105,6 +105,15 @@ def test_a_dropout_rate_that_is_given_holds_for_all_targets():
     assert preset.module_config({"dropout_rate": 0.3, "dropout_rate_by_target": {"rna": 0.0}}).dropout("rna") == 0
 
 
+def test_components_that_are_given_hold_for_all_targets():
+    preset = find_preset("default")
+    assert preset.module_config({}).n_components("rna", "protein", 2) == 20
+    config = preset.module_config({"n_components_rna": 0})
+    assert {config.n_components("rna", target, i) for target in ("atac", "protein") for i in range(3)} == {0}
+    config = preset.module_config({"n_components_rna": (0, 5), "n_components_rna_for_protein": 7})
+    assert [config.n_components("rna", target, 1) for target in ("atac", "protein")] == [5, 7]
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match=f"{re.escape(str(list(PRESETS)))}, got 'fast'"):
         find_preset("fast")

@@ -47,6 +47,15 @@ def test_input_style_of_a_direction() -> None:
     assert ModuleConfig(rna_input="log").input_style("rna", "protein") == "log"
 
 
+def test_what_each_member_sees() -> None:
+    assert [ModuleConfig().n_components("rna", "atac", i) for i in range(3)] == [0, 0, 0]
+    config = ModuleConfig(n_components_rna=[0, 5], n_components_rna_for_protein=4)
+    assert [config.n_components("rna", "atac", i) for i in range(5)] == [0, 5, 0, 5, 0]
+    assert [config.n_components("rna", "protein", i) for i in range(2)] == [4, 4]
+    assert config.n_components("atac", "protein", 1) == 0
+    assert ModuleConfig(n_components_rna=(0, 5)).n_components("rna", "protein", 1) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -68,6 +77,10 @@ def test_input_style_of_a_direction() -> None:
             {"dropout_rate_by_target": {"prot": 0.1}},
             r"\['rna', 'atac', 'protein'\] .* got \{'prot': 0\.1\}",
             id="no-target",
+        ),
+        pytest.param({"n_components_rna": ()}, r"n_components_rna must hold at least one number.* got \(\)", id="none"),
+        pytest.param(
+            {"n_components_rna_for_protein": (0, -1)}, r"n_components_rna_for_protein .* got \(0, -1\)", id="below-0"
         ),
         pytest.param({"dropout_rate": math.nan}, r"dropout_rate must lie in \[0, 1\), got nan", id="dropout-nan"),
         pytest.param({"focal_weight_open": 0}, r"focal_weight_open must be positive, got 0", id="open-weight"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,7 +21,7 @@ from scmog.model._density import density_cut
 from scmog.model._query import batch_keys, ordered_loader
 from scmog.model._source_space import SourceSpace
 from scmog.module import SCMOGModule
-from scmog.nn import entries, to_scipy
+from scmog.nn import entries, stacking_weights, to_scipy
 
 logger = logging.getLogger(__name__)
 
@@ -61,18 +62,16 @@ def fit_components(module: SCMOGModule, manager: PartialMuDataManager, train: np
 
     Of many cells a part is enough. Weights are trained on them, so they are never fitted anew.
     """
-    found: dict[tuple[str, str], list[torch.Tensor]] = {}
+    alike: dict[tuple[str, str], list[tuple[str, Any]]] = defaultdict(list)  # by what components depend on
     for name, (source, _) in module.directions.items():
         translator = module.translator(name)
         of_members = [translator.member(i).encoder.components for i in range(len(translator.members))]
-        layers = [layer for layer in of_members if layer is not None]
-        if not layers:
-            continue
-        key = source, translator.input_style
-        if key not in found:  # it depends on nothing else
-            found[key] = _components(module, manager, name, train, batch_size, layers[0].n_components)
-        for layer in layers:
-            layer.set_axes(*found[key])
+        alike[source, translator.input_style] += [(name, layer) for layer in of_members if layer is not None]
+    for layers in filter(None, alike.values()):
+        name, most = layers[0][0], max(layer.n_components for _, layer in layers)
+        axes = _components(module, manager, name, train, batch_size, most)
+        for _, layer in layers:
+            layer.set_axes(*axes)  # the first of them
 
 
 def _components(
@@ -96,6 +95,40 @@ def _components(
     state, sd = components.state(), components.transform(x).std(axis=0)
     mean = state["source_mean"] if centre is None else state["source_mean"] - centre.cpu().numpy()
     return [torch.as_tensor(array) for array in (state["components"], mean, sd)]
+
+
+def fit_member_weights(
+    module: SCMOGModule, manager: PartialMuDataManager, validation: np.ndarray, batch_size: int
+) -> None:
+    """Fit how much each member counts where the loss is the squared error, on the validation cells, in place.
+
+    Whether members that see components or those that see features are nearer to the truth depends on the data. Every
+    feature says as much as any other, whatever its variance. Other targets' members count alike, and so do all without
+    validation cells: averages of logits, or of means of counts, are not judged by their squared error.
+    """
+    module.eval()
+    for name, (source, target) in module.directions.items():
+        translator: Any = module.translator(name)
+        weights = translator.member_weights
+        weights.fill_(1 / len(weights))
+        if MODALITIES[target].likelihood != "gaussian" or len(weights) == 1 or not len(validation):
+            continue
+        loader = ordered_loader(manager, np.sort(validation), batch_size, batch_keys(manager, [source, target]))
+        products = torch.stack([_products_of_errors(module, name, tensors) for tensors in loader]).sum(dim=0)
+        weights.copy_(stacking_weights(products / len(validation), len(validation)))
+
+
+@torch.inference_mode()
+def _products_of_errors(module: SCMOGModule, name: str, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Sums over cells and features of the products of each two members' errors, ``(n_members, n_members)``."""
+    translator: Any = module.translator(name)
+    representation: Any = module.representation(module.directions[name][1])
+    expected = translator.decoder.expected
+    generated = torch.stack([expected(of_member) for of_member in module.parameters_of(name, tensors)])
+    errors = generated - module.measured(name, tensors).to(generated.device)  # (n_members, n_cells, n_features)
+    varies = representation.sd > 0
+    errors = (errors[..., varies] / representation.sd[varies]).flatten(start_dim=1).double()
+    return errors @ errors.T
 
 
 def fit_recalibration(

@@ -41,6 +41,8 @@ class Preset:
         """Sizes and choices of the networks with the user's changes."""
         if "dropout_rate" in changes:  # the user's number holds for all targets
             changes = {"dropout_rate_by_target": {}, **changes}
+        if "n_components_rna" in changes:
+            changes = {"n_components_rna_for_protein": None, **changes}
         config: ModuleConfig = replace_checked(self.module, changes, argument="SCMOG(...)")
         return config
 
@@ -90,7 +92,8 @@ DEFAULT = Preset(
     module=ModuleConfig(
         n_latent=64,
         n_members=3,
-        n_components_rna=30,
+        n_components_rna=(0, 30),
+        n_components_rna_for_protein=(0, 30, 20),
         n_hidden_rna=(512, 128),
         n_hidden_rna_decoder=(128,),
         n_hidden_atac_decoder=(128,),
@@ -103,7 +106,7 @@ DEFAULT = Preset(
         shared_offset=True,
         depth_shift=True,
         dropout_rate=0.4,
-        dropout_rate_by_target={"rna": 0.3},
+        dropout_rate_by_target={"rna": 0.3, "protein": 0.3},
         input_dropout_rate=0.4,
         focal_weight_open=0.5,
         focal_weight_closed=0.5,

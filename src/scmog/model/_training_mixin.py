@@ -12,7 +12,14 @@ from scvi import settings
 from scvi.model._utils import use_distributed_sampler
 
 from scmog.model._base import RegisteredModel
-from scmog.model._fitting import fit_baselines, fit_components, fit_inputs, fit_open_cuts, fit_recalibration
+from scmog.model._fitting import (
+    fit_baselines,
+    fit_components,
+    fit_inputs,
+    fit_member_weights,
+    fit_open_cuts,
+    fit_recalibration,
+)
 from scmog.model._registry import TrainingRegistry
 from scmog.model._training_set import (
     check_shuffled_reading,
@@ -163,6 +170,7 @@ class TrainingMixin(RegisteredModel):
             # it can take longer than a process may keep the others waiting.
             self.model_id_ = runner.trainer.strategy.broadcast(self.model_id_)
             self.cells_hash_ = self._cells_hash()
+            fit_member_weights(self.module, self.adata_manager, split.validation, batch_size)
             fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
             fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
             self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)

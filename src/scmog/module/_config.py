@@ -19,8 +19,11 @@ class ModuleConfig:
     n_members
         Networks per direction whose outputs are averaged; the paper has one.
     n_components_rna
-        Where it is not 0, every second member (the second, the fourth ...) from RNA sees this many principal components
-        of the encoder's input, found in the training cells, instead of the genes themselves.
+        What each member from RNA sees: this many principal components of the encoder's input, found in the training
+        cells, or, with 0, the genes themselves. Further members begin again with the first number; one number holds for
+        all.
+    n_components_rna_for_protein
+        The same where protein is the target; None means the same numbers.
     n_hidden_rna, n_hidden_atac, n_hidden_protein
         Widths of a modality's encoder; its decoder has them reversed.
     n_hidden_rna_decoder, n_hidden_atac_decoder, n_hidden_protein_decoder
@@ -63,7 +66,8 @@ class ModuleConfig:
 
     n_latent: int = 16
     n_members: int = 1
-    n_components_rna: int = 0
+    n_components_rna: tuple[int, ...] = (0,)
+    n_components_rna_for_protein: tuple[int, ...] | None = None
     n_hidden_rna: tuple[int, ...] = (256, 64)
     n_hidden_atac: tuple[int, ...] = (512, 64)
     n_hidden_protein: tuple[int, ...] = (64,)
@@ -100,8 +104,10 @@ class ModuleConfig:
                 expected = "only positive widths" if of_decoder else "at least one positive width"
                 message = f"{name} must hold {expected}, got {widths}."
                 raise ValueError(message)
+        for name in ("n_components_rna", "n_components_rna_for_protein"):
+            self._set_components(name)
         check_at_least(self, 1, "n_latent", "n_members")
-        check_at_least(self, 0, "n_components_rna", "focal_gamma")
+        check_at_least(self, 0, "focal_gamma")
         for name in ("dropout_rate", "input_dropout_rate"):
             if not 0 <= getattr(self, name) < 1:
                 message = f"{name} must lie in [0, 1), got {getattr(self, name)}."
@@ -124,6 +130,16 @@ class ModuleConfig:
         check_choice(self, "dispersion", ("gene-cell", "gene"))
         check_choice(self, "protein_input", ("clr", "zscore"))
 
+    def _set_components(self, name: str) -> None:
+        given = getattr(self, name)
+        if given is None and name != "n_components_rna":
+            return
+        numbers = (given,) if isinstance(given, int) else tuple(given)
+        if not numbers or any(not number >= 0 for number in numbers):
+            message = f"{name} must hold at least one number, none below 0, got {given}."
+            raise ValueError(message)
+        object.__setattr__(self, name, numbers)
+
     def n_hidden(self, modality: str) -> tuple[int, ...]:
         """Widths of the encoder of ``modality``."""
         widths: tuple[int, ...] = getattr(self, f"n_hidden_{modality}")
@@ -138,9 +154,13 @@ class ModuleConfig:
         """Widths of the critic of ``modality``."""
         return self.n_hidden_critic_protein if modality == "protein" else self.n_hidden_critic
 
-    def n_components(self, source: str, member: int) -> int:
+    def n_components(self, source: str, target: str, member: int) -> int:
         """Number of principal components of ``source`` that a member sees; 0 for one that sees the features."""
-        return self.n_components_rna if source == "rna" and member % 2 else 0
+        if source != "rna":
+            return 0
+        of_protein = self.n_components_rna_for_protein if target == "protein" else None
+        numbers = self.n_components_rna if of_protein is None else of_protein
+        return numbers[member % len(numbers)]
 
     def dropout(self, target: str) -> float:
         """Dropout after the hidden layers of the directions to ``target``."""

@@ -18,6 +18,7 @@ from scmog.nn._representations import (
     compensate,
 )
 from scmog.nn._rows import entries, to_scipy
+from scmog.nn._stacking import stacking_weights
 
 __all__ = [
     "DECODERS",
@@ -49,5 +50,6 @@ __all__ = [
     "linear_focal_loss",
     "mse_loss",
     "negative_binomial_loss",
+    "stacking_weights",
     "to_scipy",
 ]
