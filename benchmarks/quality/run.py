@@ -56,7 +56,7 @@ def all_runs() -> list[dict]:
 def run_one(case: str, method: str, seed: int) -> list[dict]:
     """Predict, unless the prediction is there, and score; one row per score."""
     run = {"case": case, "method": method, "seed": seed}
-    prediction = PREDICTIONS / case / f"{method.replace(' ', '_')}-{seed}.npy"
+    prediction = PREDICTIONS / case / f"{method.replace(' ', '_').replace('/', '-')}-{seed}.npy"
     folder = prepare(CASES[case], CACHE / "cases")
     if not prediction.with_suffix(".json").exists():
         try:

@@ -49,7 +49,15 @@ def test_few_cells_hold_the_weights_together() -> None:
     torch.testing.assert_close(stacking_weights(gram, 20), torch.tensor([4.0, 2.0]) / 6)
 
 
-@pytest.mark.parametrize("gram", [torch.zeros(3, 3), torch.ones(3, 3)], ids=["none errs", "all err alike"])
+def test_only_ratios_of_the_products_matter() -> None:
+    torch.testing.assert_close(stacking_weights(1e6 * products(0), 50), stacking_weights(products(0), 50))
+
+
+@pytest.mark.parametrize(
+    "gram",
+    [torch.zeros(3, 3), torch.ones(3, 3), torch.diag(torch.tensor([1.0, float("nan"), 1.0]))],
+    ids=["none errs", "all err alike", "one is not a number"],
+)
 def test_networks_that_are_alike_count_alike(gram: torch.Tensor) -> None:
     weights = stacking_weights(gram, MANY)
     assert weights.dtype == gram.dtype

@@ -115,7 +115,7 @@ def fit_member_weights(
             continue
         loader = ordered_loader(manager, np.sort(validation), batch_size, batch_keys(manager, [source, target]))
         products = torch.stack([_products_of_errors(module, name, tensors) for tensors in loader]).sum(dim=0)
-        weights.copy_(stacking_weights(products / len(validation), len(validation)))
+        weights.copy_(stacking_weights(products, len(validation)))
 
 
 @torch.inference_mode()

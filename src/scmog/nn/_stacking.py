@@ -13,7 +13,7 @@ _JITTER = 1e-9  # of the mean error, where two networks err alike
 def stacking_weights(products: Tensor, n_cells: int) -> Tensor:
     r"""Weights of several predictions, none negative and 1 together, whose average errs least in the square.
 
-    A ridge penalty holds them together where cells are few: it is as strong as ten cells are. With the mean products
+    A ridge penalty holds them together where cells are few: it is as strong as ten cells are. With the products
     :math:`G` of the errors, penalty included, the weights minimise :math:`w^T G w`. Those of the non-negative least
     squares problem :math:`u^T G u + (\sum u - 1)^2` are proportional to them, since its least value for a given
     direction of :math:`u` rises with :math:`w^T G w` (stacked regressions, Breiman 1996).
@@ -21,7 +21,8 @@ def stacking_weights(products: Tensor, n_cells: int) -> Tensor:
     Parameters
     ----------
     products
-        Mean over cells and features of the products of each two predictions' errors, ``(n_members, n_members)``.
+        Sums (or means) over cells and features of the products of each two predictions' errors,
+        ``(n_members, n_members)``. Only their ratios matter.
     n_cells
         Number of cells that they come from.
 
@@ -32,7 +33,7 @@ def stacking_weights(products: Tensor, n_cells: int) -> Tensor:
     gram = products.detach().cpu().double().numpy()
     n = len(gram)
     error = np.trace(gram) / n
-    if not error > 0:  # all are right
+    if not error > 0:  # all are right, or one is not a number
         return products.new_full((n,), 1 / n)
     penalised = gram / error + (_CELLS_OF_PRIOR / n_cells + _JITTER) * np.eye(n)
     rows = np.vstack([np.linalg.cholesky(penalised).T, np.ones(n)])
