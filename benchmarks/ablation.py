@@ -133,8 +133,8 @@ def report() -> str:
     table = pd.read_csv(TABLE)
     lines = [
         "Score per feature on test cells (AUROC for ATAC, Pearson r else), mean over seeds. The columns test and",
-        "validation hold the difference to the default of the same seed, with its standard error, on those cells. Where a",
-        "row does not say otherwise there is one member per direction, which sees all features.",
+        "validation hold the difference to the default of the same seed, with its standard error, on those cells.",
+        "Where a row does not say otherwise there is one member per direction, which sees all features.",
     ]
     for direction, (data, split) in SETTINGS.items():
         lines += ["", f"**{direction}** ({data}, {split})", ""]
