@@ -68,7 +68,7 @@ def test_both_end_with_the_same_weights(ranks: list[dict[str, Any]], run: str) -
 
 def test_both_went_through_both_stages_and_stopped_together(ranks: list[dict[str, Any]]) -> None:
     first, second = (rank["usual"] for rank in ranks)
-    assert first["n_epochs"] == second["n_epochs"] < 13  # one of pre-training and at most twelve
+    assert first["n_epochs"] == second["n_epochs"] < 31  # one of pre-training and at most thirty
     # the losses by which they stop are those of all validation cells, not of a process's own
     assert first["metrics"] == second["metrics"]
     assert first["id"] == second["id"]

@@ -64,7 +64,7 @@ def train_as_usual(mdata: MuData) -> scmog.model.SCMOG:
     """Both stages with dropout, several batches, an odd number of validation cells and early stopping."""
     model = scmog.model.SCMOG(mdata, **SMALL, n_members=2)
     model.train(
-        max_epochs=12,
+        max_epochs=30,
         n_epochs_pretrain=1,
         split_key="split",
         batch_size=13,
