@@ -9,8 +9,6 @@ import torch
 import scmog
 from scmog.model._fitting import fit_member_weights
 
-SMALL = {"n_members": 3, "n_hidden_rna": (32,)}
-
 
 @pytest.fixture(scope="module")
 def data():
@@ -19,17 +17,18 @@ def data():
     return mdata
 
 
-def trained(mdata, direction=("rna", "protein"), **options):
-    data = mdata.copy()
-    scmog.model.SCMOG.setup_mudata(data)
-    model = scmog.model.SCMOG(data, directions=[direction], **{**SMALL, **options})
-    model.train(4, split_key="split", enable_progress_bar=False, accelerator="cpu")
-    return model
+@pytest.fixture(scope="module")
+def train(make_model):
+    def of(mdata, direction=("rna", "protein")):
+        options = {"max_epochs": 4, "split_key": "split"}
+        return make_model(mdata.copy(), directions=[direction], n_members=3, train=options)
+
+    return of
 
 
 @pytest.fixture(scope="module")
-def model(data):
-    return trained(data)
+def model(data, train):
+    return train(data)
 
 
 def translator(model):
@@ -92,8 +91,8 @@ def test_no_other_average_errs_less_on_the_validation_cells(data, model):
     assert least < error(np.full(3, 1 / 3))
 
 
-def test_a_network_that_knows_nothing_is_left_out(data):
-    model = trained(data)
+def test_a_network_that_knows_nothing_is_left_out(data, train):
+    model = train(data)
     with torch.no_grad():
         for parameter in translator(model).member(1).decoder.parameters():
             parameter.fill_(5.0)
@@ -102,24 +101,24 @@ def test_a_network_that_knows_nothing_is_left_out(data):
 
 
 @pytest.mark.parametrize("direction", [("rna", "atac"), ("atac", "rna")])
-def test_equal_where_the_loss_is_not_a_squared_error(data, direction):
-    weights = translator(trained(data, direction)).member_weights
+def test_equal_where_the_loss_is_not_a_squared_error(data, train, direction):
+    weights = translator(train(data, direction)).member_weights
     torch.testing.assert_close(weights, torch.full((3,), 1 / 3))
 
 
-def test_equal_without_validation_cells(data):
+def test_equal_without_validation_cells(data, train):
     mdata = data.copy()
     mdata.obs["split"] = "train"
     with pytest.warns(UserWarning, match="No validation cells"):
-        model = trained(mdata)
+        model = train(mdata)
     torch.testing.assert_close(translator(model).member_weights, torch.full((3,), 1 / 3))
 
 
-def test_a_protein_that_never_varies(data):
+def test_a_protein_that_never_varies(data, train):
     mdata = data.copy()
     counts = mdata["protein"].X.toarray()
     counts[:] = counts[:1]  # so that none of the log-ratios does
     mdata["protein"].X = counts
-    weights = translator(trained(mdata)).member_weights
+    weights = translator(train(mdata)).member_weights
     assert torch.isfinite(weights).all()
     torch.testing.assert_close(weights.sum(), torch.tensor(1.0))

@@ -78,7 +78,9 @@ def test_what_each_member_sees() -> None:
             r"\['rna', 'atac', 'protein'\] .* got \{'prot': 0\.1\}",
             id="no-target",
         ),
-        pytest.param({"n_components_rna": ()}, r"n_components_rna must hold at least one number.* got \(\)", id="none"),
+        pytest.param({"n_components_rna": ()}, r"n_components_rna must hold at least one whole .* got \(\)", id="none"),
+        pytest.param({"n_components_rna": 2.5}, r"n_components_rna must hold .* whole .* got 2\.5", id="not-whole"),
+        pytest.param({"n_components_rna": "all"}, r"n_components_rna must hold .* got 'all'", id="a-word"),
         pytest.param(
             {"n_components_rna_for_protein": (0, -1)}, r"n_components_rna_for_protein .* got \(0, -1\)", id="below-0"
         ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from numbers import Integral
 from typing import Any, Literal
 
 from scmog._modalities import MODALITIES
@@ -134,11 +136,11 @@ class ModuleConfig:
         given = getattr(self, name)
         if given is None and name != "n_components_rna":
             return
-        numbers = (given,) if isinstance(given, int) else tuple(given)
-        if not numbers or any(not number >= 0 for number in numbers):
-            message = f"{name} must hold at least one number, none below 0, got {given}."
+        numbers = tuple(given) if isinstance(given, Iterable) else (given,)
+        if not numbers or any(not isinstance(number, Integral) or number < 0 for number in numbers):
+            message = f"{name} must hold at least one whole number, none below 0, got {given!r}."
             raise ValueError(message)
-        object.__setattr__(self, name, numbers)
+        object.__setattr__(self, name, tuple(map(int, numbers)))
 
     def n_hidden(self, modality: str) -> tuple[int, ...]:
         """Widths of the encoder of ``modality``."""
