@@ -33,6 +33,8 @@ class Modality:
         Unit of the generated values, as stated in ``.uns``.
     binary
         Whether the target is on/off, so that a threshold applies.
+    log_unit
+        Unit of the generated values on the logarithmic scale, for targets that have one.
     integer_counts
         Whether raw values must be whole numbers.
     """
@@ -44,7 +46,13 @@ class Modality:
     likelihood: Literal["negative_binomial", "bernoulli", "gaussian"]
     unit: str
     binary: bool = False
+    log_unit: str | None = None
     integer_counts: bool = True
+
+    @property
+    def log_scaled(self) -> bool:
+        """Whether the target is also had as expected log1p."""
+        return self.log_unit is not None
 
 
 MODALITIES: dict[str, Modality] = {
@@ -57,6 +65,7 @@ MODALITIES: dict[str, Modality] = {
             features="genes",
             likelihood="negative_binomial",
             unit="expected counts at the median library size of the training cells",
+            log_unit="expected log1p of counts at the median library size of the training cells",
         ),
         Modality(
             name="atac",

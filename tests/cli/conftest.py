@@ -29,6 +29,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     renamed.write_h5mu(path / "renamed.h5mu")
     MuData({"rna": mdata["rna"].copy()}).write_h5mu(path / "rna.h5mu")
     mdata["rna"].write_h5ad(path / "rna.h5ad")
+    mdata["atac"].write_h5ad(path / "atac.h5ad")
     shutil.copy(path / "rna.h5mu", path / "mudata.h5ad")
     shutil.copy(path / "rna.h5ad", path / "anndata.h5mu")
     mdata["rna"][:, ::-1].copy().write_h5ad(path / "reversed.h5ad")

@@ -71,6 +71,16 @@ def test_alone(
     _equal(anndata.read_h5ad(output), _expected(model_dir, data_dir, **options))
 
 
+def test_log1p(data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "rna.h5ad"
+    argv = ["generate", str(data_dir / "atac.h5ad"), "--model", str(model_dir), "--output", str(output), "--log1p"]
+    assert main([*argv, "--source", "atac", "--target", "rna"]) == 0
+    assert "expected log1p of counts" in capsys.readouterr().out
+    query = anndata.read_h5ad(data_dir / "atac.h5ad")
+    expected = SCMOG.load(str(model_dir), adata=False).get_generated(query, source="atac", target="rna", log1p=True)
+    _equal(anndata.read_h5ad(output), expected)
+
+
 def test_alone_from_a_mudata(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "atac.h5ad"
     assert main(["generate", str(data_dir / "rna.h5mu"), "--model", str(model_dir), "--output", str(output)]) == 0

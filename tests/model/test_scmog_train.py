@@ -208,3 +208,26 @@ def test_early_stopping_ends_a_direction(paired, make_model):
     assert len(stopped.history["train_loss"]) < 30
     full = make_model(paired, train={**options, "max_epochs": 8, "early_stopping": False})
     assert len(full.history["train_loss"]) == 8
+
+
+# ------------------------------------------------------------------ compiled losses
+def test_compile_is_for_training_only(paired, make_model, monkeypatch):
+    """Every element-wise part goes through the compiler while training runs, and none afterwards."""
+    calls = []
+
+    def compiler(function):
+        def call(*args):
+            calls.append(function.__name__)
+            return function(*args)
+
+        return call
+
+    monkeypatch.setattr("scmog.nn._pointwise._compiled", compiler)
+    plain = make_model(paired.copy(), train={"seed": 0})
+    assert not calls
+    model = make_model(paired.copy(), train={"seed": 0, "plan_kwargs": {"compile": True}})
+    assert {"focal_terms", "_mean", "_dispersion", "_of_no_counts"} <= set(calls)
+    assert_same(weights(plain), weights(model))
+    n_calls = len(calls)
+    model.get_generated(paired, source="rna", target="atac", threshold=None)
+    assert len(calls) == n_calls

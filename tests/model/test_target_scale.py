@@ -7,7 +7,6 @@ import scipy.sparse as sp
 from scmog.model._target_scale import (
     ceiling_values,
     measured_depth,
-    predicted_values,
     share_of,
     target_values,
     without,
@@ -19,16 +18,29 @@ def test_scales():
     np.testing.assert_allclose(target_values("rna", counts, 8.0), np.log1p([[2.0, 6.0], [0.0, 0.0]]))
     np.testing.assert_array_equal(target_values("atac", counts, 1.0), [[True, True], [False, False]])
     np.testing.assert_allclose(target_values("protein", counts, 1.0)[0], np.log([2 / np.sqrt(8), 4 / np.sqrt(8)]))
-    np.testing.assert_allclose(predicted_values("rna", counts), np.log1p(counts))
-    assert predicted_values("atac", counts) is counts
 
 
 def test_a_ceiling_of_rna_has_the_median_library_size():
     """Means at any depth of a cell are one profile."""
     profile = np.array([[1.0, 3.0, 4.0]])
     at_depths = np.vstack([profile, 5 * profile, 0.1 * profile])
-    np.testing.assert_allclose(ceiling_values("rna", at_depths, 8.0), np.log1p(np.repeat(profile, 3, axis=0)))
-    assert ceiling_values("atac", at_depths, 8.0) is at_depths
+    truth = sp.csr_matrix(np.log1p(np.repeat(profile, 3, axis=0)))
+    np.testing.assert_allclose(ceiling_values("rna", at_depths, 8.0, truth), truth.toarray())
+    assert ceiling_values("atac", at_depths, 8.0, at_depths) is at_depths
+
+
+def test_a_ceiling_of_rna_has_the_mean_of_logarithms():
+    """Not the logarithm of the mean, which no prediction of log1p should be as large as."""
+    rng = np.random.default_rng(0)
+    means = rng.gamma(2.0, 0.5, size=(300, 6))
+    truth = np.log1p(rng.poisson(means))
+    values = ceiling_values("rna", means, 6.0, truth)
+    np.testing.assert_allclose(values.mean(axis=0), truth.mean(axis=0))
+    absent = np.array([False, True, False, False, True, False])
+    of_measured = ceiling_values("rna", means, 6.0, truth[:, ~absent], absent)
+    np.testing.assert_allclose(of_measured, values[:, ~absent])
+    means[:, 0] = 0
+    assert (ceiling_values("rna", means, 6.0, truth)[:, 0] == 0).all()
 
 
 def test_without_features_that_were_not_measured():

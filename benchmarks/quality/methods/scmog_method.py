@@ -19,7 +19,7 @@ _CAPS = {
     "rna": {"n_epochs_pretrain": 20},
     "protein": {"n_epochs_pretrain": 20},
 }
-_SCALES = {"atac": "probability", "rna": "normalised", "protein": "clr"}
+_SCALES = {"atac": "probability", "rna": "truth", "protein": "clr"}
 
 
 def predict(
@@ -75,7 +75,7 @@ def _generated(case, model, cells):
         obs=case.obs.iloc[cells][["batch"]],
         var=pd.DataFrame(index=case.names[case.source]),
     )
-    chosen = {"threshold": None} if case.target == "atac" else {}
+    chosen = {"atac": {"threshold": None}, "rna": {"log1p": True}}.get(case.target, {})
     return model.get_generated(query, source=case.source, target=case.target, **chosen).X
 
 

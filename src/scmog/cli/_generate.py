@@ -33,7 +33,7 @@ examples:
 
 units:
   ATAC     0/1 in .X and the calibrated probability of the open entries in a layer
-  RNA      expected counts at the median library size of the training cells
+  RNA      expected counts at the median library size of the training cells, or (--log1p) expected log1p of them
   protein  centred log-ratio over the proteins of a cell"""
 
 
@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="probability",
         help="for ATAC, calibrated probability or the network's raw score (default: %(default)s)",
     )
+    parser.add_argument(
+        "--log1p", action="store_true", help="for RNA, expected log1p of counts instead of expected counts"
+    )
     add_alignment(parser)
 
 
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     model = SCMOG.load(args.model, adata=False)
     sources = {source for source, _ in model.directions}
     cells = aligned(query, model, args, modality=args.source or (sources.pop() if len(sources) == 1 else None))
-    options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score")}
+    options = {name: getattr(args, name) for name in ("source", "target", "threshold", "score", "log1p")}
     options["show_progress"] = sys.stdout.isatty()  # a log file would get hundreds of bars
     if args.output.suffix == ".h5ad":
         generated = _generated_alone(model, cells, args.key_added, options)

@@ -18,7 +18,7 @@ from scmog.model._baselines import RIDGE, TRAINING_MEAN, Baselines
 from scmog.model._generation import generate_blocks
 from scmog.model._predictions import collect
 from scmog.model._query import Query
-from scmog.model._target_scale import ceiling_values, predicted_values, share_of, target_values, without
+from scmog.model._target_scale import ceiling_values, share_of, target_values, without
 from scmog.module import SCMOGModule
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def score_direction(
         predictors |= {key: partial(_predicted, baselines, key, cells, absent) for key in names}
     if scoring.ceiling is not None:
         best = checked_ceiling(scoring.ceiling, target, (n_cells, len(average)))
-        predictors[CEILING] = lambda: without(absent, target, ceiling_values(target, best, module.median_total))
+        predictors[CEILING] = lambda: ceiling_values(target, best, module.median_total, truth, absent)
     reference = average if baselines is None else baselines.training_mean
     table, shares = _scored(name, target, truth, predictors, scoring, without(absent, "atac", reference[None])[0])
     _warn(name, target, table, shares)
@@ -125,8 +125,9 @@ def score_direction(
 
 def _generated(module: SCMOGModule, query: Query, direction: Direction, *, n_cells: int, batch_size: int) -> np.ndarray:
     target = direction[1]
-    blocks = generate_blocks(module, query, direction, score="probability", batch_size=batch_size)
-    values = (without(query.absent(target), target, predicted_values(target, block)) for block in blocks)
+    score = "log1p" if MODALITIES[target].log_scaled else "probability"
+    blocks = generate_blocks(module, query, direction, score=score, batch_size=batch_size)
+    values = (without(query.absent(target), target, block) for block in blocks)
     return collect(values, n_cells)
 
 

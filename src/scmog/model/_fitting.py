@@ -26,7 +26,7 @@ from scmog.nn import entries, stacking_weights, to_scipy
 logger = logging.getLogger(__name__)
 
 _RECALIBRATION_ENTRIES = 1 << 25  # held in memory at once
-_CUT_ENTRIES = 1 << 30  # generated one block after the other: 10,000 cells of 100,000 peaks
+MAX_GENERATED_ENTRIES = 1 << 30  # generated one block after the other: 10,000 cells of 100,000 peaks
 
 
 def _passes(
@@ -37,7 +37,7 @@ def _passes(
     return lambda: (tensors[key] for tensors in loader)
 
 
-def _spread(cells: np.ndarray, most: int) -> np.ndarray:
+def spread(cells: np.ndarray, most: int) -> np.ndarray:
     """Ascending indices of the cells, or of about ``most`` of them (at least two) at equal distances."""
     return np.sort(cells)[:: max(1, math.ceil(len(cells) / max(2, most)))]
 
@@ -145,10 +145,8 @@ def fit_recalibration(
             continue
         translator: Any = module.translator(name)
         recalibration, shift = translator.recalibration, translator.depth_shift
-        recalibration.reset()
-        if shift is not None:
-            shift.reset()
-        cells = _spread(validation, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
+        translator.forget_calibration()
+        cells = spread(validation, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
         if not len(cells):
             continue
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
@@ -192,7 +190,7 @@ def fit_open_cuts(module: SCMOGModule, manager: PartialMuDataManager, train: np.
     for name, (source, target) in module.directions.items():
         if not MODALITIES[target].binary:
             continue
-        cells = _spread(train, _CUT_ENTRIES // module.representation(target).n_features)
+        cells = spread(train, MAX_GENERATED_ENTRIES // module.representation(target).n_features)
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
         n_open = sum(len(entries(counts)[0]) for counts in _passes(manager, target, cells, batch_size)())
         logits = (module.sample(tensors, name, score="logit") for tensors in loader)

@@ -69,6 +69,7 @@ def generate_modality(
     direction: Direction,
     *,
     thresholding: Thresholding | None,
+    log1p: bool = False,
     features: np.ndarray,
     batch_size: int,
     store: str | Path | None = None,
@@ -81,6 +82,8 @@ def generate_modality(
     ----------
     thresholding
         How scores become 0 and 1; None for targets that are not on/off.
+    log1p
+        Whether to return expected log1p of counts, for RNA.
     features
         Names of the target's features.
     store
@@ -100,10 +103,10 @@ def generate_modality(
         )
     obs = pd.DataFrame({SCMOG_KEYS.ZERO_COUNTS_OBS: empty}, index=query.cells)
     var = pd.DataFrame(index=pd.Index(features).astype(str))
-    note = provenance(direction, thresholding, **facts)
+    note = provenance(direction, thresholding, log1p=log1p, **facts)
 
     def blocks(start: int = 0) -> Iterable[Block]:
-        made = _blocks(module, query, direction, thresholding, batch_size, start)
+        made = _blocks(module, query, direction, thresholding, log1p, batch_size, start)
         title = f"Generating {direction[1]}"
         return _with_progress(made, title, start // batch_size, math.ceil(len(empty) / batch_size), show=show_progress)
 
@@ -140,11 +143,12 @@ def _blocks(
     query: Query,
     direction: Direction,
     thresholding: Thresholding | None,
+    log1p: bool,
     batch_size: int,
     start: int,
 ) -> Iterator[Block]:
     """Generated values of consecutive cells: all of them or, where there is a cut, the scores above it."""
-    score = "probability" if thresholding is None else thresholding.scale
+    score = ("log1p" if log1p else "probability") if thresholding is None else thresholding.scale
     if thresholding is None or thresholding.cut is None:
         return generate_blocks(module, query, direction, score=score, batch_size=batch_size, start=start)
     cut = thresholding.cut

@@ -15,7 +15,7 @@ from scmog._modalities import Direction, direction_name
 from scmog.model._base import RegisteredModel
 from scmog.model._directions import add_modalities, check_mudata, directions_for, only_direction, output_keys
 from scmog.model._generation import encode, generate_modality
-from scmog.model._output import Thresholding, resolve_threshold
+from scmog.model._output import Thresholding, check_log1p, resolve_threshold
 from scmog.model._query import Query
 from scmog.model._store import check_store
 
@@ -32,6 +32,7 @@ class GenerationMixin(RegisteredModel):
         key_added: str | None = None,
         threshold: float | str | None = "density",
         score: str = "probability",
+        log1p: bool = False,
         batch_size: int | None = None,
         store: str | Path | None = None,
         show_progress: bool = True,
@@ -53,7 +54,7 @@ class GenerationMixin(RegisteredModel):
             Run only the directions with this source or target.
         key_added
             Name of the new modality instead of ``<target>_generated``; for one direction at a time.
-        threshold, score, batch_size
+        threshold, score, log1p, batch_size
             See :meth:`get_generated`.
         store
             Write the new modality block by block to this ``.zarr`` or ``.h5ad``, which must not exist, and leave a
@@ -91,12 +92,14 @@ class GenerationMixin(RegisteredModel):
         if store is not None:
             check_store(Path(store))
         thresholds = {direction: self._thresholding(direction, threshold, score) for direction in directions}
+        scales = {direction: check_log1p(direction[1], log1p) for direction in directions}
         generated = {
             key: self._generate(
                 Query(mdata, [direction[0]], registry),
                 direction,
                 thresholds[direction],
                 batch_size,
+                log1p=scales[direction],
                 store=store,
                 show_progress=show_progress,
             )
@@ -112,6 +115,7 @@ class GenerationMixin(RegisteredModel):
         target: str | None = None,
         threshold: float | str | None = "density",
         score: str = "probability",
+        log1p: bool = False,
         batch_size: int | None = None,
         indices: Sequence[int] | np.ndarray | None = None,
         show_progress: bool = True,
@@ -131,6 +135,10 @@ class GenerationMixin(RegisteredModel):
         score
             For ATAC: ``"probability"``, calibrated (focal training distorts probabilities in a known way), or
             ``"raw"``, the sigmoid itself.
+        log1p
+            For RNA: return the expected log1p of counts, to set beside measured cells after ``sc.pp.normalize_total``
+            (to ``model.module.median_total``) and ``sc.pp.log1p``. The logarithm of the expected counts is larger, the
+            more so the noisier the gene.
         batch_size
             Cells per block; default the preset's. Does not change the result.
         indices
@@ -144,7 +152,8 @@ class GenerationMixin(RegisteredModel):
 
         - ATAC: ``.X`` = 0/1 CSR and, in a layer named after the score, the scores of the same entries; dense scores if
           ``threshold=None``.
-        - RNA: ``.X`` = negative binomial mean at the median library size of the training cells, dense.
+        - RNA: ``.X`` = negative binomial mean at the median library size of the training cells, dense; the expected
+          log1p with ``log1p=True``.
         - protein: ``.X`` = centred log-ratio over the proteins of the cell, dense.
 
         ``.uns["scmog"]`` states unit, direction, model, seed and versions.
@@ -155,11 +164,12 @@ class GenerationMixin(RegisteredModel):
             If the model is not trained.
         ValueError
             If the direction is unknown or ambiguous, its source is not in the query, features are missing or in another
-            order, values are not raw counts, or ``threshold`` or ``score`` make no sense.
+            order, values are not raw counts, or ``threshold``, ``score`` or ``log1p`` make no sense.
         """
         query_, direction = self._single(query, source, target, indices)
         thresholding = self._thresholding(direction, threshold, score)
-        return self._generate(query_, direction, thresholding, batch_size, show_progress=show_progress)
+        log1p = check_log1p(direction[1], log1p)
+        return self._generate(query_, direction, thresholding, batch_size, log1p=log1p, show_progress=show_progress)
 
     def get_latent_representation(
         self,
@@ -210,6 +220,7 @@ class GenerationMixin(RegisteredModel):
         thresholding: Thresholding | None,
         batch_size: int | None,
         *,
+        log1p: bool,
         store: str | Path | None = None,
         show_progress: bool = True,
     ) -> AnnData:
@@ -218,6 +229,7 @@ class GenerationMixin(RegisteredModel):
             query,
             direction,
             thresholding=thresholding,
+            log1p=log1p,
             features=self.training_registry.var_names[direction[1]],
             batch_size=self._block_size(batch_size),
             store=store,

@@ -79,6 +79,21 @@ def resolve_threshold(
     return Thresholding(cut=float(threshold), scale=score, layer=score, label="number")
 
 
+def check_log1p(target: str, log1p: bool) -> bool:
+    """``log1p``, if the target has that scale.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
+    if log1p and not MODALITIES[target].log_scaled:
+        names = [modality.name for modality in MODALITIES.values() if modality.log_scaled]
+        message = f"log1p applies to {names} only; leave it out for the target {target!r}."
+        raise ValueError(message)
+    return log1p
+
+
 def entries_to_csr(positions: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
     """CSR, float32, of the entries at rising ``positions`` of the flattened matrix."""
     n_cells, n_features = shape
@@ -110,10 +125,13 @@ def ones_like(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def provenance(direction: Direction, thresholding: Thresholding | None, **facts: Any) -> dict[str, Any]:
+def provenance(
+    direction: Direction, thresholding: Thresholding | None, *, log1p: bool = False, **facts: Any
+) -> dict[str, Any]:
     """The ``.uns`` entry that marks a modality as generated and says what it is and where it comes from."""
     source, target = direction
-    note: dict[str, Any] = {"generated": True, "source": source, "target": target, "unit": MODALITIES[target].unit}
+    unit = MODALITIES[target].log_unit if log1p else MODALITIES[target].unit
+    note: dict[str, Any] = {"generated": True, "source": source, "target": target, "unit": unit}
     if thresholding is not None:
         note["threshold"], note["score"] = thresholding.label, thresholding.scale
         if thresholding.cut is None:

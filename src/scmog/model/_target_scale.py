@@ -21,18 +21,21 @@ def target_values(modality: str, counts: Any, median_total: float) -> Any:
     return clr(counts)
 
 
-def predicted_values(modality: str, generated: np.ndarray) -> np.ndarray:
-    """Generated values on the same scale."""
-    return np.log1p(generated) if modality == "rna" else generated
-
-
-def ceiling_values(modality: str, best: Any, median_total: float) -> np.ndarray:
-    """The best possible predictions on the same scale.
+def ceiling_values(
+    modality: str, best: Any, median_total: float, truth: Any, absent: np.ndarray | None = None
+) -> np.ndarray:
+    """The best possible predictions of the measured features on the same scale.
 
     Means of RNA may be those at the depth of each cell: what is generated, and scored, has the library size of the
-    median cell.
+    median cell. The logarithm of a mean is more than the mean of logarithms, so that each gene is scaled to its average
+    in the ``truth``, ``(n_cells, n_measured)``.
     """
-    return log_normalize(best, median_total) if modality == "rna" else np.asarray(best)
+    if modality != "rna":
+        return without(absent, modality, np.asarray(best))
+    logs = without(absent, modality, log_normalize(best, median_total))
+    measured, average = (np.asarray(values.mean(axis=0)).ravel() for values in (truth, logs))
+    scaled: np.ndarray = logs * np.divide(measured, average, out=np.ones_like(average), where=average > 0)
+    return scaled
 
 
 def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from scvi import settings
 # scvi-tools exports this helper, which all of its models use, under a private name only (1.4.2 and 1.5.1)
 from scvi.model._utils import use_distributed_sampler
 
+from scmog.model._average_profiles import fit_averages, fit_log_scales
 from scmog.model._base import RegisteredModel
 from scmog.model._fitting import (
     fit_baselines,
@@ -29,6 +30,7 @@ from scmog.model._training_set import (
     make_splitter,
     resolve_seed,
 )
+from scmog.nn import fused
 from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, distributed_options, seeded, trainer_options
 
 
@@ -92,7 +94,7 @@ class TrainingMixin(RegisteredModel):
         datasplitter_kwargs
             For :class:`scvi.dataloaders.DataSplitter`, e.g. ``num_workers``.
         plan_kwargs
-            Single settings of :class:`scmog.train.PlanConfig` that differ from the preset.
+            Single settings of :class:`scmog.train.PlanConfig` that differ from the preset, e.g. ``{"compile": True}``.
         **trainer_kwargs
             For :class:`scvi.train.Trainer`, e.g. ``strategy``, ``callbacks``, ``enable_progress_bar=False``.
 
@@ -130,7 +132,7 @@ class TrainingMixin(RegisteredModel):
         check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
         check_whole("batch_size", batch_size, 2)
         trainer_kwargs = distributed_options(trainer_kwargs, accelerator, devices)
-        with seeded(seed), kept_on_failure(self):
+        with seeded(seed), fused(config.compile), kept_on_failure(self):
             if first:
                 self.module = self._new_module()
                 self.seed_, self.model_id_ = seed, str(uuid.uuid4())
@@ -171,7 +173,9 @@ class TrainingMixin(RegisteredModel):
             self.model_id_ = runner.trainer.strategy.broadcast(self.model_id_)
             self.cells_hash_ = self._cells_hash()
             fit_member_weights(self.module, self.adata_manager, split.validation, batch_size)
+            fit_averages(self.module, self.adata_manager, split.train, split.validation, batch_size)
             fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
+            fit_log_scales(self.module, self.adata_manager, split.train, batch_size)
             fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
             self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
 

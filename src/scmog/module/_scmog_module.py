@@ -233,12 +233,14 @@ class SCMOGModule(BaseModuleClass):
             See :meth:`inference`.
         score
             For ATAC: ``"logit"`` or ``"probability"`` of the calibrated probability, or ``"raw"``, the sigmoid that the
-            focal loss trained. Other targets have one output only.
+            focal loss trained. For RNA ``"log1p"`` returns the expected log1p of counts, anything else the expected
+            counts. Proteins have one output only.
         """
         translator = self.translator(name)
         parameters = translator.average(self.parameters_of(name, tensors, missing))
         if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
-            return translator.decoder.expected(parameters)
+            expected = translator.decoder.expected(parameters)
+            return expected.log1p() * translator.log_scale if score == "log1p" else expected
         shift = self.depth_shift(name, parameters[0], tensors, missing)
         logit = translator.calibrated_logit(parameters[0], shift)
         return logit if score == "logit" else torch.sigmoid(logit)

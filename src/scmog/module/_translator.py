@@ -79,6 +79,7 @@ class Translator(nn.Module):
 
     open_cut: Tensor
     member_weights: Tensor
+    log_scale: Tensor
 
     def __init__(
         self,
@@ -115,6 +116,9 @@ class Translator(nn.Module):
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
         self.register_buffer("open_cut", torch.tensor(float("nan")))
+        # what log1p of the expected counts of each gene is multiplied with to be the expected log1p of counts; fitted
+        # at the end of training, 1 for other targets
+        self.register_buffer("log_scale", torch.ones(n_output if MODALITIES[self.target].log_scaled else ()))
 
     def member(self, index: int = 0) -> Any:
         """Encoder and decoder of one member."""
@@ -185,6 +189,17 @@ class Translator(nn.Module):
         """Loss of each cell, ``(n_cells,)``: the mean of the members' own losses, so that each learns by itself."""
         losses = [self.member(i).decoder.loss(h, target, exposure) for i, h in enumerate(hidden)]
         return torch.stack(losses).mean(dim=0)
+
+    def forget_calibration(self) -> None:
+        """Undo what validation cells have said about the calibrated logits, in place."""
+        self.recalibration.reset()
+        if self.depth_shift is not None:
+            self.depth_shift.reset()
+
+    def move_average(self, old: Tensor, new: Tensor) -> None:
+        """Move the output biases of an on/off target from one average profile to another, in place."""
+        for i in range(len(self.members)):
+            self.member(i).decoder.move_average(old, new)
 
     def start_at(self, average: Tensor) -> None:
         """Set the output biases to an ``average`` profile, ``(n_output,)``, in place."""

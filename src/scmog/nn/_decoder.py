@@ -20,10 +20,12 @@ from scmog.nn._calibration import calibrated_logit, focal_minimiser_logit
 from scmog.nn._layers import fully_connected, xavier_
 from scmog.nn._linear_focal import Focal, linear_focal_loss
 from scmog.nn._losses import mse_loss, negative_binomial_loss
+from scmog.nn._pointwise import pointwise
 from scmog.nn._rows import scale_rows
 
 _MIN_MEAN, _MAX_MEAN = 1e-5, 1e6  # bounds of the negative binomial mean, as in the authors' code
 _MIN_DISPERSION, _MAX_DISPERSION = 1e-4, 1e3
+_LEAST_FREQUENCY = 1e-5  # of a peak, and of its being closed
 
 
 class Decoder(nn.Module, ABC):
@@ -153,8 +155,19 @@ class BernoulliDecoder(Decoder):
     def start_at(self, average: Tensor) -> None:
         """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
         # peaks that are closed (or open) in every training cell have no finite logit
-        frequency = average.clamp(1e-5, 1 - 1e-5)
-        self.logit.bias.copy_(focal_minimiser_logit(torch.logit(frequency), **self.focal._asdict()))
+        self.logit.bias.copy_(self._logit_of(average))
+
+    @torch.no_grad()
+    def move_average(self, old: Tensor, new: Tensor) -> None:
+        """Move the biases by as much as brings peaks from an ``old`` average probability to a ``new`` one, in place.
+
+        Both ``(n_output,)``.
+        """
+        self.logit.bias.add_(self._logit_of(new) - self._logit_of(old))
+
+    def _logit_of(self, frequency: Tensor) -> Tensor:
+        logit = torch.logit(frequency.clamp(_LEAST_FREQUENCY, 1 - _LEAST_FREQUENCY))
+        return focal_minimiser_logit(logit, **self.focal._asdict())
 
 
 class NegativeBinomialDecoder(Decoder):
@@ -191,11 +204,8 @@ class NegativeBinomialDecoder(Decoder):
         return mean, dispersion.expand_as(mean)
 
     def _mean_and_dispersion(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        # The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it
-        # could never come back.
-        mean = self.log_mean(h).clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
         raw: Any = self.raw_gene_dispersion if self.raw_dispersion is None else self.raw_dispersion(h)
-        return mean, (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
+        return _mean(self.log_mean(h)), _dispersion(raw)
 
     def loss(self, h: Tensor, target: Tensor, exposure: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each cell, averaged over the genes, ``(n_cells,)``."""
@@ -212,6 +222,18 @@ class NegativeBinomialDecoder(Decoder):
     def start_at(self, average: Tensor) -> None:
         """Set the mean's biases to the average normalised expression ``average``, ``(n_output,)``."""
         self.log_mean.bias.copy_(average.clamp_min(_MIN_MEAN).log())
+
+
+# The lower bounds are added, not clamped: a clamp has no gradient, and a gene that once falls under it could never come
+# back.
+@pointwise
+def _mean(log_mean: Tensor) -> Tensor:
+    return log_mean.clamp(max=math.log(_MAX_MEAN)).exp() + _MIN_MEAN
+
+
+@pointwise
+def _dispersion(raw: Tensor) -> Tensor:
+    return (F.softplus(raw) + _MIN_DISPERSION).clamp(max=_MAX_DISPERSION)
 
 
 class GaussianDecoder(Decoder):

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from scmog.nn._pointwise import pointwise
 from scmog.nn._rows import column_blocks, is_sparse
 
 _BLOCK_ENTRIES = 1 << 18  # of logits: 1 MiB of float32, from benchmarks/speed/block_sizes.py
@@ -132,6 +133,7 @@ def _run(
     return loss, gradients
 
 
+@pointwise
 def focal_terms(wrongness: Tensor, weight: float, gamma: float) -> tuple[Tensor, Tensor]:
     """Focal loss of entries, and its derivative, for the logit ``wrongness`` of the score given to the wrong state."""
     surprise = F.softplus(wrongness)  # -log of the score given to the truth

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scmog.nn._pointwise import pointwise
 from scmog.nn._rows import entries
 
 Reduction = Literal["none", "cell", "sum", "mean"]
@@ -108,18 +109,22 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     -------
     The loss, shaped by ``reduction``.
     """
-    # log(theta + mu) - log(theta) as log1p(mu / theta), and the other way round: differences of logarithms would lose
-    # what counts of a million multiply
-    loss = dispersion * torch.log1p(mean / (dispersion + _NB_EPS))
+    loss = _of_no_counts(mean, dispersion)
     rows, columns, x = entries(target)
     mu = mean[rows, columns]
     theta = dispersion[columns] if dispersion.dim() == 1 else dispersion[rows, columns]
-    of_counts = x * torch.log1p(theta / (mu + _NB_EPS))
+    of_counts = x * torch.log1p(theta / (mu + _NB_EPS))  # again no difference of logarithms
     x, theta = _precise(x), _precise(theta)
     of_counts = of_counts + (torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)).to(mu)
     if reduction == "cell":  # without a pass over all entries to add to a few of them
         return loss.sum(dim=1).index_add(0, rows, of_counts) / loss.shape[1]
     return _reduce(loss.index_put((rows, columns), of_counts, accumulate=True), reduction, cell="mean")
+
+
+@pointwise
+def _of_no_counts(mean: Tensor, dispersion: Tensor) -> Tensor:
+    # log(theta + mu) - log(theta) as log1p(mu / theta): a difference of logarithms would lose what is then multiplied
+    return dispersion * torch.log1p(mean / (dispersion + _NB_EPS))
 
 
 def _precise(values: Tensor) -> Tensor:

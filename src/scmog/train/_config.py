@@ -42,6 +42,8 @@ class PlanConfig:
         Learning rates of the supervised training that hold for one target only, e.g. ``{"protein": 0.01}``.
     max_epochs_by_target
         Upper bounds of supervised epochs that hold for one target only, e.g. ``{"rna": 60}``.
+    compile
+        Compile the element-wise parts of the losses, see :func:`scmog.nn.fused`.
     """
 
     lr_pretrain: float = 1e-4
@@ -59,6 +61,7 @@ class PlanConfig:
     restore_best: bool = True
     lr_by_target: dict[str, float] = field(default_factory=dict)
     max_epochs_by_target: dict[str, int] = field(default_factory=dict)
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_choice(self, "optimizer", ("adam", "adamw"))

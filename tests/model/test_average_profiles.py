@@ -1,0 +1,131 @@
+"""The average of what is generated for training cells, beside what was measured in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+import torch
+from mudata import MuData
+
+import scmog
+from scmog.model._average_profiles import fit_averages
+
+_RNA, _ATAC = {"source": "atac", "target": "rna"}, {"source": "rna", "target": "atac"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    mdata = scmog.datasets.simulate(600, 60, 80, 6, seed=5)
+    mdata = mdata[np.asarray(mdata["rna"].X.sum(axis=1)).ravel() > 0].copy()  # scanpy warns of empty cells
+    mdata.obs["split"] = np.resize(["train", "train", "train", "validation"], mdata.n_obs)
+    return mdata
+
+
+@pytest.fixture(scope="module")
+def model(data, make_model):
+    options = {"n_members": 2, "train": {"split_key": "split", "max_epochs": 3, "seed": 0}}
+    return make_model(data.copy(), directions=[("rna", "atac"), ("atac", "rna")], **options)
+
+
+def cells(data, part):
+    return np.flatnonzero(data.obs["split"] == part)
+
+
+# ------------------------------------------------------------------ RNA: the mean of logarithms
+def test_expected_log1p_has_the_measured_mean(model, data):
+    train = cells(data, "train")
+    measured = data["rna"][train].copy()
+    sc.pp.normalize_total(measured, target_sum=model.module.median_total)
+    sc.pp.log1p(measured)
+    logs = model.get_generated(data, **_RNA, log1p=True, indices=train).X
+    np.testing.assert_allclose(logs.mean(axis=0), measured.X.toarray().mean(axis=0), rtol=1e-4, atol=1e-6)
+    # Jensen: the logarithm of the expected counts of a noisy gene is more than that
+    counts = model.get_generated(data, **_RNA, indices=train).X
+    assert (np.log1p(counts).mean(axis=0) > logs.mean(axis=0)).mean() > 0.9
+
+
+def test_log1p_is_a_multiple_for_each_gene(model, data):
+    counts, logs = (model.get_generated(data, **_RNA, log1p=log1p).X for log1p in (False, True))
+    ratio = logs / np.log1p(counts)
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape), rtol=1e-4)
+    assert (ratio[0] > 0).all()
+
+
+def test_a_gene_without_counts_is_zero(make_model, data):
+    mdata = data.copy()
+    mdata["rna"].X = mdata["rna"].X @ sp.diags_array(np.arange(60) != 7, dtype=np.float32)
+    model = make_model(mdata, directions=[("atac", "rna")], train={"split_key": "split"})
+    logs = model.get_generated(mdata, log1p=True).X
+    assert (logs[:, 7] == 0).all()
+    assert np.isfinite(logs).all()
+
+
+def test_both_ways_of_generating_name_the_unit(model, data):
+    query = MuData({"atac": data["atac"].copy()})
+    model.generate(query, log1p=True)
+    generated = model.get_generated(query, log1p=True)
+    np.testing.assert_array_equal(query["rna_generated"].X, generated.X)
+    for adata in (query["rna_generated"], generated):
+        assert adata.uns["scmog"]["unit"] == "expected log1p of counts at the median library size of the training cells"
+
+
+def test_only_rna_has_logarithms(model, data):
+    before = list(data.mod)
+    for call in (model.generate, model.get_generated):
+        with pytest.raises(ValueError, match="log1p applies to .'rna'. only; leave it out for the target 'atac'"):
+            call(data, **_ATAC, log1p=True)
+    assert list(data.mod) == before
+
+
+def test_evaluate_scores_logarithms(model, data):
+    """RMSE of the table, from what a user gets."""
+    held_out = cells(data, "validation")
+    measured = data["rna"][held_out].copy()
+    sc.pp.normalize_total(measured, target_sum=model.module.median_total)
+    sc.pp.log1p(measured)
+    errors = measured.X.toarray() - model.get_generated(data, **_RNA, log1p=True, indices=held_out).X
+    table = model.evaluate(split="validation", directions=[("atac", "rna")], metrics=["rmse"], baselines=False)
+    value = table[(table["axis"] == "flat") & (table["model"] == "scmog")]["value"].item()
+    assert value == pytest.approx(np.sqrt(np.square(errors).mean()), rel=1e-5)
+
+
+# ------------------------------------------------------------------ ATAC: how often a peak is open
+def averages(model, data, part):
+    """Average generated probability, without what validation cells say of calibration, and measured frequency."""
+    chosen = cells(data, part)
+    model.module.translator("rna_to_atac").forget_calibration()
+    generated = model.get_generated(data, **_ATAC, threshold=None, indices=chosen).X
+    return generated.mean(axis=0), (data["atac"].X[chosen] > 0).toarray().mean(axis=0)
+
+
+def distance(generated, measured):
+    return np.abs(generated - measured).mean()
+
+
+@pytest.fixture
+def spoilt(make_model, data):
+    """A model whose peaks are too frequent and too rare by turns."""
+    model = make_model(data.copy(), directions=[("rna", "atac")], n_members=2, train={"split_key": "split"})
+    translator = model.module.translator("rna_to_atac")
+    wrong = torch.tensor([0.2, -0.2] * 40)
+    with torch.no_grad():
+        for member in translator.members:
+            member.decoder.logit.bias.add_(wrong)
+    return model
+
+
+def test_averages_come_back(spoilt, data):
+    before = distance(*averages(spoilt, data, "train"))
+    fit_averages(spoilt.module, spoilt.adata_manager, cells(data, "train"), cells(data, "validation"), 64)
+    after = distance(*averages(spoilt, data, "train"))
+    assert after < 0.15 * before
+    assert distance(*averages(spoilt, data, "validation")) < before
+
+
+def test_nothing_is_moved_without_validation_cells(spoilt, data):
+    before = {name: value.clone() for name, value in spoilt.module.state_dict().items()}
+    fit_averages(spoilt.module, spoilt.adata_manager, cells(data, "train"), np.array([], dtype=int), 64)
+    for name, value in spoilt.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
