@@ -92,7 +92,7 @@ def test_the_cut_may_come_from_a_part_of_the_cells(
     in_memory: MuData, make_model: Callable[..., SCMOG], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A third of the training cells: as many open peaks in them as measured."""
-    monkeypatch.setattr(_fitting, "_CUT_ENTRIES", 30 * 60)
+    monkeypatch.setattr(_fitting, "MAX_GENERATED_ENTRIES", 30 * 60)
     model = make_model(in_memory, train=TRAIN, directions=[("rna", "atac")])
     cells = np.sort(model.train_indices_)[::3]
     opened = model.get_generated(in_memory, indices=cells).X.sum()
