@@ -29,12 +29,12 @@ def fit_averages(
     """Bring the average probability of each on/off feature closer to how often it is measured, in place.
 
     By as much as the validation cells bear out, see :func:`scmog.nn.shrunken_ratios`; without them nothing is moved.
+    After recalibration, whose slope moves all averages.
     """
     for name, (_, target) in module.directions.items():
         if not MODALITIES[target].binary or not len(validation):
             continue
         translator = module.translator(name)
-        translator.forget_calibration()
         (of_train, n_train), (of_validation, _) = (
             _sums(module, manager, name, cells, batch_size, score="probability") for cells in (train, validation)
         )

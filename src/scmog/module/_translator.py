@@ -25,6 +25,7 @@ from scmog.nn import (
 Parameters = tuple[Tensor, ...]
 """Parameters of a likelihood, each ``(n_cells, n_features)``."""
 
+_RAREST = 1e-6  # frequency at which a logit is still worth something
 _ROUNDING, _MARGIN = 1e-4, 0.01  # far more than single precision loses between a logit and its score
 
 
@@ -181,7 +182,7 @@ class Translator(nn.Module):
         if score == "raw":
             return (logit - _MARGIN).float()
         decoder: Any = self.decoder
-        calibrated = (logit - float(self.recalibration.intercept)) / float(self.recalibration.slope)
+        calibrated = self._before_recalibration(logit)
         raw: Tensor = decoder.raw_logit(calibrated if shift is None else calibrated - shift.double())
         return (raw - _MARGIN).float()
 
@@ -197,9 +198,17 @@ class Translator(nn.Module):
             self.depth_shift.reset()
 
     def move_average(self, old: Tensor, new: Tensor) -> None:
-        """Move the output biases of an on/off target from one average profile to another, in place."""
-        for i in range(len(self.members)):
-            self.member(i).decoder.move_average(old, new)
+        """Move the output biases of an on/off target so that its average probabilities go from ``old`` to ``new``.
+
+        Both ``(n_features,)``; in place, and as :meth:`calibrated_logit` is now.
+        """
+        wanted = [self._before_recalibration(torch.logit(p.clamp(_RAREST, 1 - _RAREST))) for p in (old, new)]
+        moves = [self.member(i).decoder.move(*wanted) for i in range(len(self.members))]
+        if self.depth_shift is not None:
+            self.depth_shift.move_mean_logit(torch.stack(moves).mean())
+
+    def _before_recalibration(self, logit: Tensor) -> Tensor:
+        return (logit - float(self.recalibration.intercept)) / float(self.recalibration.slope)
 
     def start_at(self, average: Tensor) -> None:
         """Set the output biases to an ``average`` profile, ``(n_output,)``, in place."""

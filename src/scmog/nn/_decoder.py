@@ -25,7 +25,6 @@ from scmog.nn._rows import scale_rows
 
 _MIN_MEAN, _MAX_MEAN = 1e-5, 1e6  # bounds of the negative binomial mean, as in the authors' code
 _MIN_DISPERSION, _MAX_DISPERSION = 1e-4, 1e3
-_LEAST_FREQUENCY = 1e-5  # of a peak, and of its being closed
 
 
 class Decoder(nn.Module, ABC):
@@ -155,19 +154,18 @@ class BernoulliDecoder(Decoder):
     def start_at(self, average: Tensor) -> None:
         """Set the biases to the focal minimiser of the peak frequencies ``average``, ``(n_output,)``."""
         # peaks that are closed (or open) in every training cell have no finite logit
-        self.logit.bias.copy_(self._logit_of(average))
+        frequency = average.clamp(1e-5, 1 - 1e-5)
+        self.logit.bias.copy_(self.raw_logit(torch.logit(frequency)))
 
     @torch.no_grad()
-    def move_average(self, old: Tensor, new: Tensor) -> None:
-        """Move the biases by as much as brings peaks from an ``old`` average probability to a ``new`` one, in place.
+    def move(self, old: Tensor, new: Tensor) -> Tensor:
+        """Move the biases by as much as brings the :meth:`calibrated_logit` of peaks from ``old`` to ``new``, in place.
 
-        Both ``(n_output,)``.
+        All ``(n_output,)``, and so is what is returned: by how much they were moved.
         """
-        self.logit.bias.add_(self._logit_of(new) - self._logit_of(old))
-
-    def _logit_of(self, frequency: Tensor) -> Tensor:
-        logit = torch.logit(frequency.clamp(_LEAST_FREQUENCY, 1 - _LEAST_FREQUENCY))
-        return focal_minimiser_logit(logit, **self.focal._asdict())
+        change = self.raw_logit(new) - self.raw_logit(old)
+        self.logit.bias.add_(change)
+        return change
 
 
 class NegativeBinomialDecoder(Decoder):
