@@ -15,6 +15,8 @@ seconds. A step begins with rows of the sparse matrix in memory and ends with th
 - ``peer``: an epoch of MultiVI (20,000 peaks and the genes) or of totalVI (100 proteins and the genes), and of the
   default preset with one member from RNA to the same target, on the same cells.
 - ``cells``: an epoch of the default preset with one member, for more and more cells.
+- ``compile``: a training step with its losses compiled (``plan_kwargs={"compile": True}``) and without; the first call,
+  which compiles, apart.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def all_runs() -> list[dict]:
     memory = [{"kind": "memory", "what": f"{what}, {who}", "n": 100_000} for what in STEPS[:3] for who in WHO[::2]]
     peers = [{"kind": "peer", "what": what, "n": n} for n, (_, name) in _PEERS.items() for what in ("scmog", name)]
     cells = [{"kind": "cells", "what": "rna_to_atac", "n": n} for n in (5_000, 10_000, 20_000, 40_000)]
-    return [*steps, *memory, *peers, *cells]
+    compiled = [{"kind": "compile", "what": what, "n": n} for n in (20_000, 100_000) for what in STEPS[:2]]
+    return [*steps, *memory, *peers, *cells, *compiled]
 
 
 def run_one(kind: str, what: str, n: int) -> list[dict]:
@@ -55,7 +58,7 @@ def run_one(kind: str, what: str, n: int) -> list[dict]:
     import torch
 
     torch.set_num_threads(THREADS)
-    rows = {"step": steps, "memory": memory, "peer": peer, "cells": cells}[kind](what, n)
+    rows = {"step": steps, "memory": memory, "peer": peer, "cells": cells, "compile": compiled}[kind](what, n)
     return [{"kind": kind, "what": what, "n": n, **row} for row in rows]
 
 
@@ -251,6 +254,30 @@ def cells(what: str, n: int) -> list[dict]:
     return [{"who": "default", "value": _epoch(random_mdata(n, N_GENES, 20_000))}]
 
 
+def compiled(what: str, n: int) -> list[dict]:
+    """Seconds per step with compiled losses and without, and of the first compiled step."""
+    from scmog.nn import fused
+
+    mdata, rng = random_mdata(4 * BATCH, N_GENES, n), np.random.default_rng(0)
+    rows = []
+    for preset in ("paper", "default"):
+        ours = Ours(mdata, tuple(what.split("_to_")), preset)
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(11):
+            cells = np.sort(rng.choice(mdata.n_obs, BATCH, replace=False))
+            for enabled, taken in seconds.items():
+                start = time.perf_counter()
+                with fused(enabled):
+                    ours.training_step(cells, 0)
+                taken.append(time.perf_counter() - start)
+        rows.append({"who": f"{preset}, first compiled step", "value": round(seconds[True][0], 1)})
+        for enabled, taken in seconds.items():
+            who = f"{preset}, compiled" if enabled else preset
+            spread = round(statistics.stdev(taken[1:]), 4)
+            rows.append({"who": who, "value": round(statistics.median(taken[1:]), 4), "spread": spread})
+    return rows
+
+
 def _epoch(mdata, target: str = "atac") -> float:
     import scmog
 
@@ -309,6 +336,20 @@ def report() -> str:
             n_cells, n_peaks = (2048, row.n) if row.kind == "peer" else (row.n, 20_000)
             who = "scmog, default preset, one member" if row.who in ("scmog", "default") else row.who
             lines.append(f"| {who} | {n_cells:,} | {n_peaks:,} | {row.value:.2f} | {n_cells / row.value:,.0f} |")
+    rest = table[table["kind"] == "compile"]
+    if len(rest):
+        lines += [
+            "",
+            "| losses compiled | peaks | paper, s | compiled | ratio | default, one member, s | compiled | ratio |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for (what, n), rows in rest.groupby(["what", "n"], sort=False):
+            s = rows.set_index("who")["value"]
+            pairs = [(s[preset], s[f"{preset}, compiled"]) for preset in ("paper", "default")]
+            cells = " | ".join(f"{plain:.3f} | {fast:.3f} | {fast / plain:.2f}" for plain, fast in pairs)
+            lines.append(f"| {what} | {n:,} | {cells} |")
+        first = rest[rest["who"].str.endswith("first compiled step")]["value"].max()
+        lines.append(f"\nCompiling took up to {first:.0f} s of the first step of each size of network.")
     lines += ["", "On a GPU: not run, there was none at hand."]
     return "\n".join(lines) + "\n"
 
