@@ -163,7 +163,7 @@ class BernoulliDecoder(Decoder):
 
         All ``(n_output,)``, and so is what is returned: by how much they were moved.
         """
-        change = self.raw_logit(new) - self.raw_logit(old)
+        change = (self.raw_logit(new) - self.raw_logit(old)).to(self.logit.bias)
         self.logit.bias.add_(change)
         return change
 

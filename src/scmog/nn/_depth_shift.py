@@ -102,7 +102,7 @@ class DepthShift(nn.Module):
     def move_mean_logit(self, change: Tensor) -> None:
         """Take it that the mean logit of every cell has changed by this scalar, which says nothing of its depth."""
         for known in (self.mean, self.low, self.high):
-            known[0] += change
+            known[0] += change.to(known)
 
     @torch.no_grad()
     def fit_shares(self, batches: Iterable[Tensor]) -> None:
