@@ -132,6 +132,23 @@ def test_averages_come_as_close_as_held_out_cells_bear_out(spoilt, data):
     assert distance(*averages(spoilt, data, "validation")) < distance(expected, found)
 
 
+def test_weights_and_the_raw_score_stay(spoilt, data):
+    """And a second fit finds what the first one found, not more."""
+
+    def raw():
+        return spoilt.get_generated(data, **_ATAC, threshold=None, score="raw").X
+
+    before, parts = raw(), (cells(data, "train"), cells(data, "validation"))
+    move = spoilt.module.translator("rna_to_atac").logit_move
+    move.zero_()
+    fit_averages(spoilt.module, spoilt.adata_manager, *parts, 64)
+    np.testing.assert_array_equal(raw(), before)
+    first = move.clone()
+    assert first.abs().max() > 0
+    fit_averages(spoilt.module, spoilt.adata_manager, *parts, 64)
+    torch.testing.assert_close(move, first)
+
+
 def test_nothing_is_moved_without_validation_cells(spoilt, data):
     before = {name: value.clone() for name, value in spoilt.module.state_dict().items()}
     fit_averages(spoilt.module, spoilt.adata_manager, cells(data, "train"), np.array([], dtype=int), 64)

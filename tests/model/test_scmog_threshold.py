@@ -33,7 +33,9 @@ def test_probability_is_the_closed_form_of_the_raw_score_recalibrated(paired, ma
     model = make_model(paired, directions=[("rna", "atac")], preset=preset)
     line = model.module.translator("rna_to_atac").recalibration
     w1, w0, g = {"default": (0.5, 0.5, 1.0), "paper": (0.93, 0.07, 2.0), "authors": (0.07, 0.93, 2.0)}[preset]
-    p = model.get_generated(paired, threshold=None, score="raw").X.astype(np.float64)
+    raw = model.get_generated(paired, threshold=None, score="raw").X.astype(np.float64)
+    # each peak has a number of its own on top
+    p = expit(logit(raw) + model.module.translator("rna_to_atac").logit_move.numpy())
     q = model.get_generated(paired, threshold=None).X
     a = (1 - p) ** g / p - g * (1 - p) ** (g - 1) * np.log(p)
     b = p**g / (1 - p) - g * p ** (g - 1) * np.log(1 - p)

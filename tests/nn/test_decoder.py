@@ -214,22 +214,6 @@ def test_bernoulli_starts_at_the_average_probability(w1: float, w0: float, gamma
     torch.testing.assert_close(module.logit.bias.grad, torch.zeros(6), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
-def test_bernoulli_moves_from_one_logit_to_another(gamma: float) -> None:
-    """Also where the network has left the point it started at."""
-    module = without_weights(small(BernoulliDecoder, focal_gamma=gamma))
-    old, new = torch.tensor([0.001, 0.01, 0.05, 0.2, 0.5, 0.9]), torch.tensor([0.002, 0.009, 0.05, 0.1, 0.6, 0.8])
-    module.start_at(old)
-    before = module.logit.bias.clone()
-    change = module.move(torch.logit(old), torch.logit(new))
-    torch.testing.assert_close(module.logit.bias, before + change)
-    (logit,) = module(torch.randn(4, 3))
-    torch.testing.assert_close(torch.sigmoid(module.calibrated_logit(logit)), new.expand(4, 6), rtol=1e-4, atol=1e-6)
-    before = module.logit.bias.clone()
-    module.move(torch.logit(new), torch.logit(new))
-    assert torch.equal(module.logit.bias, before)
-
-
 @pytest.mark.parametrize("decoder", ALL)
 def test_start_at_moves_output_biases_only(decoder: type[Decoder]) -> None:
     module = small(decoder)

@@ -18,7 +18,10 @@ from scmog.train import PlanConfig, SCMOGTrainingPlan, critic_step, generator_st
 from scmog.train._one_cycle import one_cycle
 from scmog.train._rmsprop import ClippedRMSprop
 
-NOT_TRAINED = ("member_weights", "open_cut", "recalibration.slope", "recalibration.intercept")  # fitted after training
+# fitted after training
+NOT_TRAINED = (
+    "member_weights", "logit_move", "log_scale", "open_cut", "recalibration.slope", "recalibration.intercept",
+)  # fmt: skip
 SIZES = {"rna": 8, "atac": 12, "protein": 4}
 DIRECTIONS = [("rna", "atac"), ("rna", "protein")]
 NAMES = ["rna_to_atac", "rna_to_protein"]

@@ -35,6 +35,7 @@ def fit_averages(
         if not MODALITIES[target].binary or not len(validation):
             continue
         translator = module.translator(name)
+        translator.logit_move.zero_()
         (of_train, n_train), (of_validation, _) = (
             _sums(module, manager, name, cells, batch_size, score="probability") for cells in (train, validation)
         )

@@ -242,7 +242,7 @@ class SCMOGModule(BaseModuleClass):
             expected = translator.decoder.expected(parameters)
             return expected.log1p() * translator.log_scale if score == "log1p" else expected
         shift = self.depth_shift(name, parameters[0], tensors, missing)
-        logit = translator.calibrated_logit(parameters[0], shift)
+        logit = translator.calibrated_logit(parameters[0].add_(translator.logit_move), shift)
         return logit if score == "logit" else torch.sigmoid(logit)
 
     def depth_covariates(
@@ -292,6 +292,8 @@ class SCMOGModule(BaseModuleClass):
         translator = self.translator(name)
         logit = translator.average(self.parameters_of(name, tensors, missing))[0]
         shift = None if score == "raw" else self.depth_shift(name, logit, tensors, missing)
+        if score != "raw":
+            logit.add_(translator.logit_move)
         under = translator.logit_under(cut, score, shift).to(logit.device)
         may_exceed = (logit <= under).logical_not_()  # not `>`: what is not a number is to be seen
         positions = may_exceed.flatten().nonzero().squeeze(1)

@@ -80,6 +80,7 @@ class Translator(nn.Module):
 
     open_cut: Tensor
     member_weights: Tensor
+    logit_move: Tensor
     log_scale: Tensor
 
     def __init__(
@@ -114,6 +115,8 @@ class Translator(nn.Module):
         self.register_buffer("member_weights", torch.full((config.n_members,), 1 / config.n_members))
         # what the closed form leaves of calibration, fitted on validation cells; for on/off targets
         self.recalibration = LogitRecalibration()
+        # added to the raw logit of each peak before it is calibrated; fitted on training cells, 0 for other targets
+        self.register_buffer("logit_move", torch.zeros(n_output if MODALITIES[self.target].binary else ()))
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
         self.register_buffer("open_cut", torch.tensor(float("nan")))
@@ -160,7 +163,7 @@ class Translator(nn.Module):
         return tuple(_weighted_sum(same, shares) for same in zip(*parameters, strict=True))
 
     def calibrated_logit(self, logit: Tensor, shift: Tensor | None = None) -> Tensor:
-        """Logit of the probability to be open for the ``logit`` that the focal loss trained.
+        """Logit of the probability to be open for the ``logit`` that the focal loss trained plus ``logit_move``.
 
         ``shift`` is that of the cells, of a shape that goes with that of ``logit``; None for none.
         """
@@ -193,19 +196,22 @@ class Translator(nn.Module):
 
     def forget_calibration(self) -> None:
         """Undo what validation cells have said about the calibrated logits, in place."""
+        self.logit_move.zero_()
         self.recalibration.reset()
         if self.depth_shift is not None:
             self.depth_shift.reset()
 
     def move_average(self, old: Tensor, new: Tensor) -> None:
-        """Move the output biases of an on/off target so that its average probabilities go from ``old`` to ``new``.
+        """Let the average probabilities of an on/off target go from ``old`` to ``new``, in place.
 
-        Both ``(n_features,)``; in place, and as :meth:`calibrated_logit` is now.
+        Both ``(n_features,)``, and as :meth:`calibrated_logit` is now. Weights and raw scores stay as they are.
         """
-        wanted = [self._before_recalibration(torch.logit(p.clamp(_RAREST, 1 - _RAREST))) for p in (old, new)]
-        moves = [self.member(i).decoder.move(*wanted) for i in range(len(self.members))]
-        if self.depth_shift is not None:
-            self.depth_shift.move_mean_logit(torch.stack(moves).mean())
+        decoder: Any = self.decoder
+        wanted, given = (
+            decoder.raw_logit(self._before_recalibration(torch.logit(p.clamp(_RAREST, 1 - _RAREST))))
+            for p in (new, old)
+        )
+        self.logit_move.copy_(wanted - given)
 
     def _before_recalibration(self, logit: Tensor) -> Tensor:
         return (logit - float(self.recalibration.intercept)) / float(self.recalibration.slope)

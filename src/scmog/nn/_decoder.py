@@ -157,16 +157,6 @@ class BernoulliDecoder(Decoder):
         frequency = average.clamp(1e-5, 1 - 1e-5)
         self.logit.bias.copy_(self.raw_logit(torch.logit(frequency)))
 
-    @torch.no_grad()
-    def move(self, old: Tensor, new: Tensor) -> Tensor:
-        """Move the biases by as much as brings the :meth:`calibrated_logit` of peaks from ``old`` to ``new``, in place.
-
-        All ``(n_output,)``, and so is what is returned: by how much they were moved.
-        """
-        change = (self.raw_logit(new) - self.raw_logit(old)).to(self.logit.bias)
-        self.logit.bias.add_(change)
-        return change
-
 
 class NegativeBinomialDecoder(Decoder):
     """Size-normalised counts: mean and dispersion of a negative binomial (paper section 4, equations 5 and 6).

@@ -99,11 +99,6 @@ class DepthShift(nn.Module):
         self.weight.zero_()
         self.intercept.zero_()
 
-    def move_mean_logit(self, change: Tensor) -> None:
-        """Take it that the mean logit of every cell has changed by this scalar, which says nothing of its depth."""
-        for known in (self.mean, self.low, self.high):
-            known[0] += change.to(known)
-
     @torch.no_grad()
     def fit_shares(self, batches: Iterable[Tensor]) -> None:
         """Fit how much each feature adds to the total and the number of detected features of a cell, in place.
