@@ -75,7 +75,10 @@ def test_both_ways_of_generating_name_the_unit(model, data):
 def test_only_rna_has_logarithms(model, data):
     before = list(data.mod)
     for call in (model.generate, model.get_generated):
-        with pytest.raises(ValueError, match="log1p applies to .'rna'. only; leave it out for the target 'atac'"):
+        with pytest.raises(
+            ValueError,
+            match="log1p applies to the targets .'rna'. only, not to 'atac': leave it out, or name target='rna'",
+        ):
             call(data, **_ATAC, log1p=True)
     assert list(data.mod) == before
 

@@ -89,7 +89,9 @@ def check_log1p(target: str, log1p: bool) -> bool:
     """
     if log1p and not MODALITIES[target].log_scaled:
         names = [modality.name for modality in MODALITIES.values() if modality.log_scaled]
-        message = f"log1p applies to {names} only; leave it out for the target {target!r}."
+        message = (
+            f"log1p applies to the targets {names} only, not to {target!r}: leave it out, or name target={names[0]!r}."
+        )
         raise ValueError(message)
     return log1p
 

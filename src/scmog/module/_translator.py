@@ -115,7 +115,7 @@ class Translator(nn.Module):
         self.register_buffer("member_weights", torch.full((config.n_members,), 1 / config.n_members))
         # what the closed form leaves of calibration, fitted on validation cells; for on/off targets
         self.recalibration = LogitRecalibration()
-        # added to the raw logit of each peak before it is calibrated; fitted on training cells, 0 for other targets
+        # added to the raw logit of each peak before it is calibrated; fitted at the end of training, for on/off targets
         self.register_buffer("logit_move", torch.zeros(n_output if MODALITIES[self.target].binary else ()))
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
