@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from accelerator import ACCELERATOR
 from real_data import load
 from resume import main
 
@@ -109,7 +110,12 @@ def run_one(direction: str, variant: str, seed: int) -> list[dict]:
     model = scmog.model.SCMOG(mdata, directions=[direction.split("_to_")], **{"n_members": 1, **module})
     start = time.perf_counter()
     model.train(
-        split_key="split", seed=seed, accelerator="cpu", enable_progress_bar=False, plan_kwargs=plan or None, **train
+        split_key="split",
+        seed=seed,
+        accelerator=ACCELERATOR,
+        enable_progress_bar=False,
+        plan_kwargs=plan or None,
+        **train,
     )
     seconds = round(time.perf_counter() - start)
     rows = []

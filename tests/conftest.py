@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,12 @@ import scipy.sparse as sp
 from mudata import MuData
 
 import scmog
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only tests of GPUs see one (``-m gpu``): the others expect the numbers of the CPU to the last digit."""
+    if "gpu" not in config.getoption("markexpr").replace("not gpu", ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session")

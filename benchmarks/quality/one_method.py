@@ -6,7 +6,7 @@ The file has a function ``predict(case, seed=..., quick=..., **options)`` that t
 and returns the prediction of the test cells ``(n_test, n_target)``, in their order, and the name of its scale (see
 scales.py). ``quick`` asks for a few epochs, to see whether it works. Beside ``prediction.npy`` comes
 ``prediction.json``: scale, seconds of ``predict`` by the clock and on the processor (with one thread they are equal on
-an idle machine), peak resident memory of the process in MB.
+an idle machine), peak resident memory of the process in MB, and where it ran.
 
 Read by the interpreters of all methods: no scmog here, syntax of Python 3.7.
 """
@@ -22,9 +22,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from prepared import Prepared
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # accelerator.py, shared with the other benchmarks
+
+from accelerator import ACCELERATOR  # noqa: E402
+from prepared import Prepared  # noqa: E402
 
 
 def main(folder, method, output, options):
@@ -44,6 +47,7 @@ def main(folder, method, output, options):
     output.parent.mkdir(parents=True, exist_ok=True)
     np.save(str(output), values)
     facts = {"scale": scale, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "peak_mb": peak_mb()}
+    facts["accelerator"] = ACCELERATOR
     output.with_suffix(".json").write_text(json.dumps(facts))
 
 

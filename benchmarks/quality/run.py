@@ -65,7 +65,7 @@ def run_one(case: str, method: str, seed: int) -> list[dict]:
             write_failure(TABLE, {**run, "error": str(error)})
             raise
     facts = json.loads(prediction.with_suffix(".json").read_text())
-    cost = {key: facts[key] for key in ("seconds", "cpu_seconds", "peak_mb")}
+    cost = {key: facts.get(key, "cpu") for key in ("seconds", "cpu_seconds", "peak_mb", "accelerator")}
     return [{**run, **row, **cost} for row in score(folder, prediction, facts["scale"])]
 
 

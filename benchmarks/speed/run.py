@@ -350,7 +350,6 @@ def report() -> str:
             lines.append(f"| {what} | {n:,} | {cells} |")
         first = rest[rest["who"].str.endswith("first compiled step")]["value"].max()
         lines.append(f"\nCompiling took up to {first:.0f} s of the first step of each size of network.")
-    lines += ["", "On a GPU: not run, there was none at hand."]
     return "\n".join(lines) + "\n"
 
 

@@ -134,26 +134,34 @@ def twins(_simulated: MuData, make_model: Callable[..., SCMOG]) -> Callable[[str
     return make
 
 
-def step(twins: Callable, device: str, *, compiled: bool = False) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def step(
+    twins: Callable, device: str, dtype: torch.dtype, *, compiled: bool = False
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     module, batch = twins(device)
     assert any(value.layout == torch.sparse_csr for value in batch.values())
+    module.to(dtype)
     with fused(compiled):
         _, _, output = module(batch)
         output.loss.backward()
     losses = {name: float(loss.detach().mean()) for name, loss in output.reconstruction_loss.items()}
-    gradients = {name: p.grad.cpu().numpy().copy() for name, p in module.named_parameters() if p.grad is not None}
+    gradients = {name: p.grad.double().cpu().numpy() for name, p in module.named_parameters() if p.grad is not None}
+    module.to(torch.float32)
     return losses, gradients
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_losses_and_gradients_are_those_of_the_cpu(twins: Callable, compiled: bool) -> None:
-    losses, gradients = step(twins, "cpu")
-    ours, our_gradients = step(twins, "cuda", compiled=compiled)
+def test_losses_and_gradients_are_those_of_the_cpu_in_double_precision(twins: Callable, compiled: bool) -> None:
+    losses, gradients = step(twins, "cpu", torch.float64)
+    ours, our_gradients = step(twins, "cuda", torch.float32, compiled=compiled)
     assert ours == pytest.approx(losses, rel=RTOL)
     assert our_gradients.keys() == gradients.keys()
-    for name, gradient in gradients.items():
-        size = max(np.linalg.norm(gradient), 1e-4)
-        assert np.linalg.norm(our_gradients[name] - gradient) < 1e-2 * size, name
+    # Biases that batch norm takes away again have none but rounding errors.
+    largest = max(map(np.linalg.norm, gradients.values()))
+    compared = [name for name, gradient in gradients.items() if np.linalg.norm(gradient) > 1e-6 * largest]
+    assert len(compared) > len(gradients) / 2
+    for name in compared:
+        error = np.linalg.norm(our_gradients[name] - gradients[name])
+        assert error < 1e-3 * np.linalg.norm(gradients[name]) + 1e-6 * largest, name
 
 
 def pretraining(twins: Callable, device: str) -> tuple[float, float]:

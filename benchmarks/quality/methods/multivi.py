@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import scvi
+from accelerator import ACCELERATOR
 from anndata import AnnData
 from mudata import MuData
 
@@ -26,7 +27,7 @@ def predict(case, *, seed: int, quick: bool):
     scvi.model.MULTIVI.setup_mudata(mdata, batch_key="batch", modalities=modalities)
     model = scvi.model.MULTIVI(mdata)
     model.train(
-        accelerator="cpu",
+        accelerator=ACCELERATOR,
         enable_progress_bar=False,
         datasplitter_kwargs={
             "external_indexing": [case.cells("train", "test"), case.cells("validation"), case.cells("validation")[:0]]

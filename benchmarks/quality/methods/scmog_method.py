@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from accelerator import ACCELERATOR
 from anndata import AnnData
 from mudata import MuData
 from sklearn.linear_model import LinearRegression
@@ -63,7 +64,7 @@ def predict(
         options["n_epochs_pretrain"] = 0
     if quick:
         options |= {"n_epochs_pretrain": int(pretrain), "max_epochs": 2}
-    model.train(split_key="split", seed=seed, accelerator="cpu", enable_progress_bar=False, **options)
+    model.train(split_key="split", seed=seed, accelerator=ACCELERATOR, enable_progress_bar=False, **options)
     if add_mean:
         return _log1p(case, model), "log1p"
     return _generated(case, model, test), _SCALES[case.target]

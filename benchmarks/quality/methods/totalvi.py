@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import scanpy as sc
 import scvi
+from accelerator import ACCELERATOR
 from anndata import AnnData
 
 N_GENES = 4000  # highly variable ones, as in the tutorials of scvi-tools; of no effect where there are fewer
@@ -28,7 +29,7 @@ def predict(case, *, seed: int, quick: bool):
     model = scvi.model.TOTALVI(adata)
     model.train(
         max_epochs=2 if quick else None,
-        accelerator="cpu",
+        accelerator=ACCELERATOR,
         enable_progress_bar=False,
         external_indexing=[case.cells("train", "test"), case.cells("validation"), case.cells("validation")[:0]],
     )
