@@ -20,7 +20,6 @@ Choose by the validation score: the test score is for reporting.
 from __future__ import annotations
 
 from pathlib import Path
-from types import MethodType
 
 import pandas as pd
 from accelerator import ACCELERATOR
@@ -52,30 +51,10 @@ def run_one(variant: str, seed: int) -> list[dict]:
     """Train both directions with the terms, and score them on validation and test cells."""
     import torch
 
-    import scmog
-
     torch.set_num_threads(1)
-    mdata = load("snare", "random")
-    scmog.model.SCMOG.setup_mudata(mdata)
-    model = scmog.model.SCMOG(mdata, directions=[("rna", "atac"), ("atac", "rna")], n_members=1)
-    plain = model.module.loss
-
-    def loss(module, tensors, inference_outputs, generative_outputs):
-        output = plain(tensors, inference_outputs, generative_outputs)
-        if not module.training or len(inference_outputs["z"]) < 2:  # one of them has finished
-            return output
-        # Detached factors: AdamW does not care for the size of a loss, the sum of two of them does.
-        sizes = {name: of_cells.mean().detach() for name, of_cells in output.reconstruction_loss.items()}
-        total = output.loss
-        for term, weight in VARIANTS[variant].items():
-            for name, value in TERMS[term](
-                module, tensors, inference_outputs["z"], generative_outputs["hidden"]
-            ).items():
-                total = total + weight * sizes[name] * value
-        output.loss = total
-        return output
-
-    model.module.loss = MethodType(loss, model.module)
+    mdata, model_class = load("snare", "random"), tied(VARIANTS[variant])
+    model_class.setup_mudata(mdata)
+    model = model_class(mdata, directions=[("rna", "atac"), ("atac", "rna")], n_members=1)
     model.train(split_key="split", seed=seed, accelerator=ACCELERATOR, enable_progress_bar=False)
     rows = []
     for cells in ("test", "validation"):
@@ -85,6 +64,31 @@ def run_one(variant: str, seed: int) -> list[dict]:
             found = {"cells": cells, "direction": str(row.direction), "axis": row.axis, "value": round(row.value, 5)}
             rows.append({"variant": variant, "seed": seed, **found})
     return rows
+
+
+def tied(weights: dict[str, float]) -> type:
+    """The model, its directions tied together by these terms."""
+    from scvi.module.base import LossOutput
+
+    from scmog.model import SCMOG
+    from scmog.module import SCMOGModule
+
+    class TiedModule(SCMOGModule):
+        def loss(self, tensors, inference_outputs, generative_outputs):
+            output = super().loss(tensors, inference_outputs, generative_outputs)
+            z, hidden = inference_outputs["z"], generative_outputs["hidden"]
+            if not self.training or len(z) < 2:  # one of them has finished
+                return output
+            total = output.loss
+            for term, weight in weights.items():
+                for name, value in TERMS[term](self, tensors, z, hidden).items():
+                    total = total + weight * output.reconstruction_loss[name].mean().detach() * value
+            return LossOutput(loss=total, reconstruction_loss=output.reconstruction_loss)
+
+    class TiedSCMOG(SCMOG):
+        _module_cls = TiedModule
+
+    return TiedSCMOG
 
 
 # ---------------------------------------------------------------------- terms, relative to the loss of each direction

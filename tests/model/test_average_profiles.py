@@ -10,6 +10,7 @@ import torch
 from mudata import MuData
 
 import scmog
+from scmog.model import _average_profiles
 from scmog.model._average_profiles import fit_averages
 from scmog.nn import shrunken_ratios
 
@@ -47,11 +48,56 @@ def test_expected_log1p_has_the_measured_mean(model, data):
     assert (np.log1p(counts).mean(axis=0) > logs.mean(axis=0)).mean() > 0.9
 
 
-def test_log1p_is_a_multiple_for_each_gene(model, data):
-    counts, logs = (model.get_generated(data, **_RNA, log1p=log1p).X for log1p in (False, True))
+def scaled_and_measured(model, data, part):
+    """Generated log1p with the measured average of training cells, and measured log1p, of cells of a part."""
+    measured = data["rna"].copy()
+    sc.pp.normalize_total(measured, target_sum=model.module.median_total)
+    sc.pp.log1p(measured)
+    logs = np.log1p(model.get_generated(data, **_RNA).X.astype(float))
+    train, chosen = cells(data, "train"), cells(data, part)
+    average = measured.X[train].toarray().mean(axis=0)
+    return logs[chosen] * average / logs[train].mean(axis=0), measured.X[chosen].toarray(), average
+
+
+def test_validation_cells_say_how_far_log1p_is_from_its_average(model, data):
+    """One least-squares slope for all genes, ten cells' worth of it at 1; nothing is below 0."""
+    scaled, measured, average = scaled_and_measured(model, data, "validation")
+    deviation = scaled - average
+    penalty = 10 * np.square(deviation).sum() / len(deviation)
+    slope = ((deviation * (measured - average)).sum() + penalty) / (np.square(deviation).sum() + penalty)
+    logs = model.get_generated(data, **_RNA, log1p=True, indices=cells(data, "validation")).X
+    np.testing.assert_allclose(logs, np.maximum(average + slope * deviation, 0), rtol=1e-3, atol=1e-5)
+    assert abs(slope - 1) > 0.01
+
+
+def test_slope_lowers_the_error_on_validation_cells(model, data):
+    scaled, measured, _ = scaled_and_measured(model, data, "validation")
+    logs = model.get_generated(data, **_RNA, log1p=True, indices=cells(data, "validation")).X
+    assert np.square(logs - measured).sum() < np.square(scaled - measured).sum()
+
+
+def test_without_validation_cells_log1p_is_a_multiple_for_each_gene(make_model, data):
+    with pytest.warns(UserWarning, match="No validation cells"):
+        model = make_model(data.copy(), directions=[("atac", "rna")], train={"train_size": 1.0, "validation_size": 0.0})
+    counts, logs = (model.get_generated(data, log1p=log1p).X for log1p in (False, True))
     ratio = logs / np.log1p(counts)
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape), rtol=1e-4)
     assert (ratio[0] > 0).all()
+
+
+def test_a_slope_below_zero_is_not_taken(model, data, monkeypatch):
+    average = torch.tensor([1.0, 2.0])
+    generated = average + torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+
+    def blocks(slope):
+        return lambda *_, **__: iter([(average + slope * (generated - average), generated)])
+
+    for slope, found in ((-3.0, 1.0), (0.5, (0.5 * 50 + 10) / 60), (2.0, (2 * 50 + 10) / 60)):
+        monkeypatch.setattr(_average_profiles, "_blocks", blocks(slope))
+        fitted = _average_profiles._slope_of_deviations(
+            model.module, model.adata_manager, "atac_to_rna", np.arange(50), 64, average
+        )
+        assert fitted == pytest.approx(found, rel=1e-5)
 
 
 def test_a_gene_without_counts_is_zero(make_model, data):

@@ -20,7 +20,8 @@ from scmog.train._rmsprop import ClippedRMSprop
 
 # fitted after training
 NOT_TRAINED = (
-    "member_weights", "logit_move", "log_scale", "open_cut", "recalibration.slope", "recalibration.intercept",
+    "member_weights", "logit_move", "log_scale", "log_offset", "open_cut", "recalibration.slope",
+    "recalibration.intercept",
 )  # fmt: skip
 SIZES = {"rna": 8, "atac": 12, "protein": 4}
 DIRECTIONS = [("rna", "atac"), ("rna", "protein")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from scmog.model._fitting import MAX_GENERATED_ENTRIES, spread
 from scmog.model._query import batch_keys, ordered_loader
 from scmog.module import SCMOGModule
 from scmog.nn import column_sums, map_values, shrunken_ratios
+
+_PENALTY_CELLS = 10
+# what holds a slope at 1
 
 
 class Sums(NamedTuple):
@@ -43,32 +47,76 @@ def fit_averages(
         translator.move_average(average, average * shrunken_ratios(*of_train, *of_validation))
 
 
-def fit_log_scales(module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, batch_size: int) -> None:
-    """Fit the factor of each gene that makes log1p of its expected counts the expected log1p, in place.
+def fit_log_scales(
+    module: SCMOGModule, manager: PartialMuDataManager, train: np.ndarray, validation: np.ndarray, batch_size: int
+) -> None:
+    """Fit the line of each gene that makes log1p of its expected counts the expected log1p, in place.
 
     The logarithm of a mean is more than the mean of logarithms (Jensen's inequality), by how much depends on the noise
-    of a gene: on the training cells both are to have the same average. A gene without counts there becomes 0.
+    of a gene: on the training cells both are to have the same average. A gene without counts there becomes 0. How far
+    cells are from that average is another matter: of sparse counts logarithms say too little, and an over-fitted
+    network too much. The validation cells say how much, one number for all genes; without them it is 1.
     """
     for name, (_, target) in module.directions.items():
-        if MODALITIES[target].log_scaled:
-            scale = module.translator(name).log_scale.fill_(1.0)
-            (measured, generated), _ = _sums(module, manager, name, train, batch_size, score="log1p")
-            scale.copy_(measured / generated.clamp_min(1e-12))
+        if not MODALITIES[target].log_scaled:
+            continue
+        translator = module.translator(name)
+        translator.set_log_scale(torch.ones_like(translator.log_scale))
+        (measured, generated), n_train = _sums(module, manager, name, train, batch_size, score="log1p")
+        scale, average = measured / generated.clamp_min(1e-12), measured / n_train
+        translator.set_log_scale(scale)
+        if len(validation):
+            slope = _slope_of_deviations(module, manager, name, validation, batch_size, average)
+            translator.set_log_scale(scale, average, slope)
+
+
+def _slope_of_deviations(
+    module: SCMOGModule,
+    manager: PartialMuDataManager,
+    name: str,
+    cells: np.ndarray,
+    batch_size: int,
+    average: Tensor,
+) -> float:
+    """Least-squares slope of measured on generated deviations of log1p from the average, over cells and genes.
+
+    A penalty worth ten cells holds it at 1. So does a slope below 0, with which more would become less.
+    """
+    products, squares, n_cells = 0.0, 0.0, 0
+    for measured, generated in _blocks(module, manager, name, cells, batch_size, score="log1p"):
+        centre = average.to(generated)
+        deviation = generated - centre
+        products += float((deviation * (measured.to_dense() - centre)).sum())
+        squares += float(deviation.square().sum())
+        n_cells += len(generated)
+    penalty = _PENALTY_CELLS * squares / max(n_cells, 1)
+    slope = (products + penalty) / max(squares + penalty, 1e-12)
+    return slope if slope > 0 else 1.0
 
 
 def _sums(
     module: SCMOGModule, manager: PartialMuDataManager, name: str, cells: np.ndarray, batch_size: int, *, score: str
 ) -> tuple[Sums, int]:
     """Sums of what was measured and of what is generated over the cells, or a part of many, and their number."""
+    n_features = module.representation(module.directions[name][1]).n_features
+    sums, n_cells = Sums(*torch.zeros(2, n_features, dtype=torch.float64)), 0
+    for measured, generated in _blocks(module, manager, name, cells, batch_size, score=score):
+        sums.measured.add_(column_sums(measured).flatten().cpu())
+        sums.generated.add_(generated.sum(dim=0).cpu())
+        n_cells += len(generated)
+    return sums, n_cells
+
+
+def _blocks(
+    module: SCMOGModule, manager: PartialMuDataManager, name: str, cells: np.ndarray, batch_size: int, *, score: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What was measured, dense or CSR, and what is generated, of the cells or of a part of many, block by block."""
     module.eval()
     representation: Any = module.representation(module.directions[name][1])
     cells = spread(cells, MAX_GENERATED_ENTRIES // representation.n_features)
-    sums = Sums(*torch.zeros(2, representation.n_features, dtype=torch.float64))
     for tensors in ordered_loader(manager, cells, batch_size, batch_keys(manager, module.directions[name])):
         tensors = {key: values.to(module.device) for key, values in tensors.items()}
         measured = module.measured(name, tensors)
         if score == "log1p":
             measured = map_values(measured, torch.log1p)
-        sums.measured.add_(column_sums(measured).flatten().cpu())
-        sums.generated.add_(module.sample(tensors, name, score=score).sum(dim=0).cpu())
-    return sums, len(cells)
+        yield measured, module.sample(tensors, name, score=score)

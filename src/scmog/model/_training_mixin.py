@@ -175,7 +175,7 @@ class TrainingMixin(RegisteredModel):
             fit_member_weights(self.module, self.adata_manager, split.validation, batch_size)
             fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
             fit_averages(self.module, self.adata_manager, split.train, split.validation, batch_size)
-            fit_log_scales(self.module, self.adata_manager, split.train, batch_size)
+            fit_log_scales(self.module, self.adata_manager, split.train, split.validation, batch_size)
             fit_open_cuts(self.module, self.adata_manager, split.train, batch_size)
             self.baselines_ = fit_baselines(self.adata_manager, self.directions, split, self._median_total)
 

@@ -240,7 +240,7 @@ class SCMOGModule(BaseModuleClass):
         parameters = translator.average(self.parameters_of(name, tensors, missing))
         if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
             expected = translator.decoder.expected(parameters)
-            return expected.log1p() * translator.log_scale if score == "log1p" else expected
+            return translator.expected_log1p(expected) if score == "log1p" else expected
         shift = self.depth_shift(name, parameters[0], tensors, missing)
         logit = translator.calibrated_logit(parameters[0].add_(translator.logit_move), shift)
         return logit if score == "logit" else torch.sigmoid(logit)

@@ -82,6 +82,7 @@ class Translator(nn.Module):
     member_weights: Tensor
     logit_move: Tensor
     log_scale: Tensor
+    log_offset: Tensor
 
     def __init__(
         self,
@@ -120,9 +121,11 @@ class Translator(nn.Module):
         # logit of the calibrated probability above which a peak is called open so that training cells have as many
         # open peaks as measured; fitted at the end of training, meaningless for other targets
         self.register_buffer("open_cut", torch.tensor(float("nan")))
-        # what log1p of the expected counts of each gene is multiplied with to be the expected log1p of counts; fitted
-        # at the end of training, 1 for other targets
-        self.register_buffer("log_scale", torch.ones(n_output if MODALITIES[self.target].log_scaled else ()))
+        # the line of each gene from log1p of its expected counts to the expected log1p of counts; fitted at the end of
+        # training, for RNA
+        n_lines = (n_output,) if MODALITIES[self.target].log_scaled else ()
+        self.register_buffer("log_scale", torch.ones(n_lines))
+        self.register_buffer("log_offset", torch.zeros(n_lines))
 
     def member(self, index: int = 0) -> Any:
         """Encoder and decoder of one member."""
@@ -212,6 +215,19 @@ class Translator(nn.Module):
             for p in (new, old)
         )
         self.logit_move.copy_(wanted - given)
+
+    def expected_log1p(self, expected: Tensor) -> Tensor:
+        """Expected log1p of counts, from the ``expected`` counts of RNA."""
+        return torch.addcmul(self.log_offset, expected.log1p(), self.log_scale).clamp_min_(0)
+
+    def set_log_scale(self, scale: Tensor, average: Tensor | None = None, slope: float = 1.0) -> None:
+        """Let :meth:`expected_log1p` be ``scale`` times log1p of the expected counts, in place.
+
+        With ``slope`` its deviations from its ``average`` over cells are so many times as large. Both tensors are
+        ``(n_features,)``.
+        """
+        self.log_scale.copy_(slope * scale)
+        self.log_offset.copy_(torch.zeros_like(scale) if average is None else (1 - slope) * average)
 
     def _before_recalibration(self, logit: Tensor) -> Tensor:
         return (logit - float(self.recalibration.intercept)) / float(self.recalibration.slope)
