@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from scmog.metrics import clr, log_normalize
 
@@ -28,14 +29,17 @@ def ceiling_values(
 
     Means of RNA may be those at the depth of each cell: what is generated, and scored, has the library size of the
     median cell. The logarithm of a mean is more than the mean of logarithms, so that each gene is scaled to its average
-    in the ``truth``, ``(n_cells, n_measured)``.
+    in the ``truth``, ``(n_cells, n_measured)``, and the deviations from the averages by one least-squares slope, as
+    those of a model are (:func:`scmog.model._average_profiles.fit_log_scales`).
     """
     if modality != "rna":
         return without(absent, modality, np.asarray(best))
     logs = without(absent, modality, log_normalize(best, median_total))
     measured, average = (np.asarray(values.mean(axis=0)).ravel() for values in (truth, logs))
-    scaled: np.ndarray = logs * np.divide(measured, average, out=np.ones_like(average), where=average > 0)
-    return scaled
+    deviation: np.ndarray = logs * np.divide(measured, average, out=np.ones_like(average), where=average > 0) - measured
+    products = truth.multiply(deviation) if sp.issparse(truth) else truth * deviation  # deviations add up to 0
+    slope = products.sum() / max(np.square(deviation).sum(), 1e-12)
+    return np.maximum(measured + (slope if slope > 0 else 1.0) * deviation, 0)
 
 
 def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.ndarray:
