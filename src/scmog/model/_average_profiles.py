@@ -16,8 +16,7 @@ from scmog.model._query import batch_keys, ordered_loader
 from scmog.module import SCMOGModule
 from scmog.nn import column_sums, map_values, shrunken_ratios
 
-_PENALTY_CELLS = 10
-# what holds a slope at 1
+_PENALTY_CELLS = 10  # whose worth holds a slope at 1
 
 
 class Sums(NamedTuple):
