@@ -148,7 +148,8 @@ def report() -> str:
             "| setting put back | seeds | per feature | test | validation | flattened |",
             "|---|---|---|---|---|---|",
         ]
-        part = table[table["direction"] == direction].set_index(["variant", "cells", "axis", "seed"])["value"]
+        keys = ["variant", "cells", "axis", "seed"]
+        part = table[table["direction"] == direction].set_index(keys)["value"].sort_index()
         for variant in VARIANTS:
             if variant not in part.index.get_level_values("variant"):
                 continue
