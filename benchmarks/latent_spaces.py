@@ -152,8 +152,8 @@ def report() -> str:
     table = pd.read_csv(TABLE)
     default = next(iter(VARIANTS))
     lines = [
-        "| | seeds | RNA to ATAC: validation | test | flattened | ATAC to RNA: validation | test | flattened |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | RNA to ATAC: validation | test | flattened | ATAC to RNA: validation | test | flattened |",
+        "|---|---|---|---|---|---|---|",
     ]
     keys = ["direction", "cells", "axis"]
     scores = table.pivot_table(index=["variant", "seed"], columns=keys, values="value")
@@ -171,8 +171,9 @@ def report() -> str:
                 cells.append(f"{own[column].mean():.4f}")
             else:
                 cells.append(f"{(own[column] - base[column]).mean():+.4f}")
-        lines.append(f"| {variant} | {len(own)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    seeds = ", ".join(map(str, sorted(table["seed"].unique())))
+    return "\n".join([*lines, "", f"Seeds: {seeds}."]) + "\n"
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ class Translator(nn.Module):
         self.logit_move.copy_(wanted - given)
 
     def expected_log1p(self, expected: Tensor) -> Tensor:
-        """Expected log1p of counts, from the ``expected`` counts of RNA."""
+        """Expected log1p of counts from the ``expected`` counts of RNA, both ``(n_cells, n_features)``."""
         return torch.addcmul(self.log_offset, expected.log1p(), self.log_scale).clamp_min_(0)
 
     def set_log_scale(self, scale: Tensor, average: Tensor | None = None, slope: float = 1.0) -> None:
