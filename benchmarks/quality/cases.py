@@ -74,7 +74,7 @@ def prepare(case: Case, cases: Path) -> Path:
     if folder.exists():
         return folder
     warnings.simplefilter("ignore")  # of the readers of old files
-    mdata = _load(case)
+    mdata = load(case)
     obs = mdata[case.source].obs.copy()
     obs["split"] = mdata.obs["split"].to_numpy()
     test = (obs["split"] == "test").to_numpy()
@@ -94,14 +94,14 @@ def prepare(case: Case, cases: Path) -> Path:
 
 
 def _oracles(mdata, test: np.ndarray, case: Case) -> dict[str, np.ndarray]:
-    median_total = _median_total(mdata, case)
+    median_total = median_total_of(mdata, case)
     return {
         "oracle": oracle(mdata[test], case.target, median_total),
         "oracle without depth": oracle_without_depth(mdata, test, case.source, case.target, median_total),
     }
 
 
-def _load(case: Case):
+def load(case: Case):
     """Paired cells with ``obs["split"]``."""
     if case.data == "laboratory":
         return _laboratory()
@@ -162,7 +162,7 @@ def published_proteins() -> list[str]:
     return list(adata.var_names[filled])
 
 
-def _median_total(mdata, case: Case) -> float:
+def median_total_of(mdata, case: Case) -> float:
     counts = {key: mdata[key].X for key in (case.source, case.target)}
     split = mdata.obs["split"].to_numpy().astype(str)
     return prepared.median_total(case.source, counts[case.source], case.target, counts[case.target], split)

@@ -40,17 +40,17 @@ def oracle_without_depth(mdata, is_test: np.ndarray, source: str, target: str, m
         hidden["background"] = np.log(mdata[target].layers["background"].astype(np.float64)).mean(axis=1)
     known = np.log(mdata[source].obs["true_depth"].to_numpy(np.float64))
     depths = np.stack(list(hidden.values()), axis=1)  # (n_cells, 1 or 2)
-    center, root = _conditional(depths, known, mdata.obs["batch"].astype(str).to_numpy(), is_test)
+    center, root = conditional_depths(depths, known, mdata.obs["batch"].astype(str).to_numpy(), is_test)
     adata = mdata[target][is_test]
     at_depth = depths[is_test]
     total = np.zeros(adata.shape)
-    for node, weight in _nodes(depths.shape[1]):
+    for node, weight in depth_nodes(depths.shape[1]):
         factor = np.exp(center + node @ root.T - at_depth)  # (n_test, 1 or 2)
         total += weight * _expected(_rescaled(adata, target, factor), adata, target, median_total)
     return total
 
 
-def _conditional(
+def conditional_depths(
     depths: np.ndarray, known: np.ndarray, batch: np.ndarray, is_test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(n_test, k)`` and root of the covariance ``(k, k)`` of ``depths`` ``(n_cells, k)`` in test cells."""
@@ -63,7 +63,7 @@ def _conditional(
     return inputs[is_test] @ coefficients, np.linalg.cholesky(np.atleast_2d(np.cov(residual.T)))
 
 
-def _nodes(n_hidden: int) -> Iterator[tuple[np.ndarray, float]]:
+def depth_nodes(n_hidden: int) -> Iterator[tuple[np.ndarray, float]]:
     """Nodes ``(n_hidden,)`` and weights of a rule for the standard normal distribution."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_N_NODES)
     weights = weights / weights.sum()

@@ -7,6 +7,8 @@ import pytest
 import torch
 from scipy.optimize import brentq
 from scipy.special import expit
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
 
 from scmog.nn import DepthShift
 from scmog.nn._depth_shift import wanted_shift
@@ -54,6 +56,19 @@ def test_the_wanted_shift_opens_as_many_features_as_measured(n_open: int) -> Non
     assert wanted_shift(torch.tensor([n_open]), start).item() == pytest.approx(0.05, abs=0.006)
     assert wanted_shift(torch.tensor([0]), start).isfinite().all()
     assert wanted_shift(torch.tensor([0]), torch.zeros(1, 4)).item() == 0
+
+
+@pytest.mark.parametrize("n_cells", [20, 180])
+def test_few_cells_are_believed_less(n_cells: int) -> None:
+    """The shift is that of scikit-learn's ridge regression, times n / (n + 20)."""
+    counts, logit, n_open = (values[:n_cells] for values in drawn(0.6))
+    shift = DepthShift(N_SOURCE)
+    covariates = shift.covariates(logit.mean(dim=1), counts)
+    shift.fit(covariates, n_open, torch.sigmoid(logit))
+    x = StandardScaler().fit_transform(covariates.numpy()) * np.sqrt(1 - 1 / n_cells)  # sample standard deviations
+    wanted = wanted_shift(n_open, torch.sigmoid(logit)).numpy()
+    predicted = RidgeCV(10.0 ** np.arange(-1, 6)).fit(x, wanted).predict(x)
+    np.testing.assert_allclose(shift(covariates).squeeze(1), n_cells / (n_cells + 20) * predicted, atol=1e-4)
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.6])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import poisson
+from scipy.stats import nbinom, poisson
 
 from scmog.nn import shrunken_ratios
 
@@ -34,6 +34,31 @@ def test_strength_is_the_most_likely_one() -> None:
     found = ratios(observed, expected, held_out, held_out_expected)
     np.testing.assert_allclose(found, by_scipy, rtol=0.05)  # strengths are tried in steps
     assert 5 < best < 20  # the variance of the ratios is a tenth
+
+
+def test_misjudged_features_get_their_own_and_others_do_not() -> None:
+    """Forty of 2,000 features have two to four times the events, the others what is expected: SciPy's mixture."""
+    rng = np.random.default_rng(0)
+    true = np.where(np.arange(2000) < 40, rng.uniform(2, 4, 2000), 1)
+    expected = rng.uniform(5, 40, 2000)
+    observed, held_out = rng.poisson(true * expected), rng.poisson(true * expected / 5)
+    found = ratios(observed, expected, held_out, expected / 5)
+
+    def mixture(share: float, k: float) -> np.ndarray:
+        likely = [w * nbinom.pmf(observed, k, k / (k + expected)) for w, k in ((share, 3), (1 - share, k))]
+        means = [(observed + k) / (expected + k) for k in (3, k)]
+        return np.average(means, axis=0, weights=likely)
+
+    tried = [mixture(share, k) for share in (0.01, 0.03) for k in np.logspace(2, 6, 25)]
+    np.testing.assert_allclose(min(tried, key=lambda ratio: np.abs(ratio - found).max()), found, rtol=1e-6)
+    assert np.median(np.abs(found[:40] / true[:40] - 1)) < 0.25  # those with few events are not believed
+    assert np.abs(found[40:] - 1).mean() < 0.05
+    # one strength for all takes away from the misjudged or adds noise to the others
+    single = min(
+        ((observed + k) / (expected + k) for k in np.logspace(0, 6, 37)),
+        key=lambda ratio: -poisson.logpmf(held_out, expected / 5 * ratio).sum(),
+    )
+    assert np.square(found - true).mean() < np.square(single - true).mean() / 2
 
 
 def test_noise_moves_nothing() -> None:

@@ -16,6 +16,7 @@ from scmog.nn._rows import column_sums, map_values, row_sums
 
 _PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))  # the largest leaves next to nothing
 _FEWEST_CELLS = 10
+_CELLS_OF_PRIOR = 20  # what no shift at all is worth: few cells find effects that other cells do not have
 _N_COVARIATES = 3  # apart from the batches
 
 
@@ -23,9 +24,9 @@ class DepthShift(nn.Module):
     """A number per cell that is added to all logits of an on/off target.
 
     A ridge regression on validation cells, its penalty chosen by leaving one out, of the shift that would open as many
-    features as measured. Covariates of a cell: the mean of its logits, the logarithms of its total and of the number of
-    features detected in its source, and its batch. Outside of the range of the validation cells, the nearest value in
-    it is taken.
+    features as measured. What :math:`n` cells say of it is believed by :math:`n / (n + 20)`. Covariates of a cell: the
+    mean of its logits, the logarithms of its total and of the number of features detected in its source, and its batch.
+    Outside of the range of the validation cells, the nearest value in it is taken.
 
     Parameters
     ----------
@@ -140,8 +141,9 @@ class DepthShift(nn.Module):
         self.sd = torch.where(sd > 0, sd, torch.ones_like(sd))
         standardised = ((covariates - self.mean) / self.sd).double().cpu().numpy()
         ridge = RidgeCV(_PENALTIES).fit(standardised, wanted.double().cpu().numpy())
-        self.weight.copy_(torch.as_tensor(ridge.coef_))
-        self.intercept.fill_(float(ridge.intercept_))
+        believed = len(covariates) / (len(covariates) + _CELLS_OF_PRIOR)
+        self.weight.copy_(torch.as_tensor(believed * ridge.coef_))
+        self.intercept.fill_(believed * float(ridge.intercept_))
         return True
 
 
