@@ -7,7 +7,8 @@ less than the one before:
 
 - oracle: the state and the depths of each cell and all parameters of the simulation;
 - oracle without depth: the same, but of the target's depth only what the source's depth and the batch tell;
-- oracle of the source: the same, but of the state only what the counts of the source tell (source_oracle.py);
+- oracle of the source: the same, but of the state only what the counts of the source tell (source_oracle.py). Like
+  those before it knows how a new batch shifts each feature, which nobody is told;
 - regression on true states: the state and the source's depth, but no parameters: a logistic (peaks) or Poisson (genes)
   regression for each feature on the cells that methods train on, with a penalty chosen on validation cells.
 
@@ -28,7 +29,7 @@ from cases import CASES, load, median_total_of  # noqa: E402
 from oracle import oracle, oracle_without_depth  # noqa: E402
 from resume import main  # noqa: E402
 from scales import on_truth_scale, target_values  # noqa: E402
-from scores import METRICS  # noqa: E402
+from scores import Scored, metrics_of  # noqa: E402
 from source_oracle import oracle_of_source  # noqa: E402
 
 TABLE = HERE / "results" / "ceilings.csv"
@@ -64,16 +65,9 @@ def run_one(case: str, ceiling: str) -> list[dict]:
         scale = "probability" if target == "atac" else "normalised"
         values = on_truth_scale(_regression(mdata, source, target, total), scale, chosen.truth, total)
     truth = target_values(chosen.truth, mdata[target].X[test], total)
-    metric, (score, _) = next(iter(METRICS["binary" if target == "atac" else "continuous"].items()))
-    scores = score(_Values(truth, values.astype(np.float32)), "feature")
+    metric, (score, _) = next(iter(metrics_of(chosen.truth).items()))
+    scores = score(Scored(truth, values.astype(np.float32), case=None), "feature")  # what needs the case is not asked
     return [{"case": case, "ceiling": ceiling, "metric": metric, "value": round(float(np.nanmean(scores)), 5)}]
-
-
-class _Values:
-    """What the metric looks at."""
-
-    def __init__(self, truth, values: np.ndarray) -> None:
-        self.truth, self.values = truth, values
 
 
 def _regression(mdata, source: str, target: str, median_total: float) -> np.ndarray:

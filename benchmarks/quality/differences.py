@@ -25,7 +25,7 @@ import scipy.sparse as sp  # noqa: E402
 from cases import CASES, Case, prepare  # noqa: E402
 from method_table import METHODS  # noqa: E402
 from prepared import Prepared  # noqa: E402
-from run import CACHE, PREDICTIONS, TABLE  # noqa: E402
+from run import CACHE, TABLE, prediction_path  # noqa: E402
 from scales import on_truth_scale, target_values  # noqa: E402
 from scores import Scored, metrics_of  # noqa: E402
 
@@ -82,7 +82,7 @@ def _leaving_out(case: Case, method: str) -> np.ndarray:
     fold = np.random.default_rng(0).permutation(len(counts.indptr) - 1) % N_FOLDS
     score = next(iter(metrics_of(case.truth).values()))[0]
     rows = []
-    for path in sorted((PREDICTIONS / case.name).glob(f"{method.replace(' ', '_').replace('/', '-')}-[0-9].npy")):
+    for path in filter(Path.exists, (prediction_path(case.name, method, s) for s in METHODS[method].seeds_of(case))):
         scale = json.loads(path.with_suffix(".json").read_text())["scale"]
         values = on_truth_scale(np.load(path), scale, prepared.truth, prepared.median_total)
         cells = [fold >= 0, *(fold != k for k in range(N_FOLDS))]

@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
-from run import CACHE, PREDICTIONS  # noqa: E402
+from run import CACHE, prediction_path  # noqa: E402
 
 from scmog.metrics import reliability_curve  # noqa: E402
 
@@ -38,7 +38,7 @@ def main() -> None:
     for axis, (case, title) in zip(axes, CASES.items(), strict=True):
         truth = sp.load_npz(CACHE / "cases" / case / "hidden" / "target.npz") > 0
         for method, color in METHODS.items():
-            path = PREDICTIONS / case / f"{method}-0.npy"
+            path = prediction_path(case, method, 0)
             if path.exists():
                 curve = reliability_curve(truth, np.load(path, mmap_mode="r"), n_bins=20)
                 curve = curve[(curve["observed"] > 0) & (curve["mean_predicted"] > 0)]

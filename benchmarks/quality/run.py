@@ -53,10 +53,15 @@ def all_runs() -> list[dict]:
     return sorted(runs, key=lambda run: run["seed"])
 
 
+def prediction_path(case: str, method: str, seed: int) -> Path:
+    """Where a run's prediction is kept, with its facts beside it as JSON."""
+    return PREDICTIONS / case / f"{method.replace(' ', '_').replace('/', '-')}-{seed}.npy"
+
+
 def run_one(case: str, method: str, seed: int) -> list[dict]:
     """Predict, unless the prediction is there, and score; one row per score."""
     run = {"case": case, "method": method, "seed": seed}
-    prediction = PREDICTIONS / case / f"{method.replace(' ', '_').replace('/', '-')}-{seed}.npy"
+    prediction = prediction_path(case, method, seed)
     folder = prepare(CASES[case], CACHE / "cases")
     if not prediction.with_suffix(".json").exists():
         try:

@@ -4,8 +4,9 @@ RNA and ATAC. Where :mod:`oracle` knows the state of a cell, this one has to fin
 type and of its place on the two gradients of that type, given the counts of the source, their depth and the batch. The
 expectation of the target over that distribution is what no method that sees the source can beat.
 
-A place on the gradients has two dimensions, so the posterior is computed on a grid, without any approximation beside
-its mesh: the states that make up all but a thousandth of it are kept.
+A place on the gradients has two dimensions, so the posterior is computed on a grid, of which the states that make up
+all but a thousandth are kept; nothing else is approximate but the rule for the target's depth, as in :mod:`oracle`, and
+the splines of log1p.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def oracle_of_source(mdata, is_test: np.ndarray, source: str, target: str, media
     center, root = conditional_depths(
         np.log(depth[target])[:, None], np.log(depth[source]), mdata.obs["batch"].astype(str).to_numpy(), is_test
     )
-    expected = {"atac": _ExpectedOpen, "rna": _ExpectedLog1p}[target](mdata[target], median_total)
+    expected = _expected_open if target == "atac" else _ExpectedLog1p(mdata[target], median_total)
     cells = np.flatnonzero(is_test)
     counts = mdata[source].X[cells].toarray().astype(np.float64)
     grids = {n: _grid(space, n) for n in (_COARSE, _FINE)}
@@ -132,14 +133,9 @@ def _total(rna) -> float:
     return float(total / rna.obs["true_depth"].iloc[0])
 
 
-class _ExpectedOpen:
+def _expected_open(log_rates: np.ndarray, depth: float) -> np.ndarray:
     """Probability that a peak is open, ``(n_states, n_peaks)``."""
-
-    def __init__(self, adata, median_total: float) -> None:
-        pass
-
-    def __call__(self, log_rates: np.ndarray, depth: float) -> np.ndarray:
-        return -np.expm1(-depth * np.exp(log_rates))
+    return -np.expm1(-depth * np.exp(log_rates))
 
 
 class _ExpectedLog1p:

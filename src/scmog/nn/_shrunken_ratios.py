@@ -8,6 +8,7 @@ the two stand two numbers, found on cells that were not trained on.
 from __future__ import annotations
 
 import torch
+from scipy.special import logit
 from torch import Tensor
 
 _STRENGTHS = torch.logspace(0, 6, 37, dtype=torch.float64)  # in pseudo-events: 1 to a million, steps of 1.47
@@ -39,7 +40,7 @@ def shrunken_ratios(observed: Tensor, expected: Tensor, held_out: Tensor, held_o
     for strength in _STRENGTHS.tolist():
         narrow, log_odds = _ratio(n, m, strength), log_wide - _log_likelihood(n, m, strength)
         for share in _SHARES:
-            misjudged = torch.sigmoid(log_odds + torch.logit(torch.tensor(share, dtype=torch.float64)).item())
+            misjudged = torch.sigmoid(log_odds + float(logit(share)))
             ratio = narrow + misjudged * (wide - narrow)
             likelihood = float((n_out * ratio.log() - m_out * (ratio - 1)).sum()) - (_TO_SHOW if share else 0.0)
             if likelihood > most:
