@@ -26,7 +26,7 @@ CASES = {
     "bmmc-donor-rna_to_atac": "BMMC, donor to donor",
     "simulated-random-rna_to_atac": "simulated, random",
 }
-METHODS = {"scmog": "C0", "ridge": "C1", "kNN": "C2", "MultiVI": "C3"}
+METHODS = {"scmog": "C0", "ridge": "C1", "kNN": "C2"}
 FIGURE = HERE.parents[1] / "docs" / "_static" / "reliability.png"
 
 

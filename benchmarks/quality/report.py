@@ -1,4 +1,4 @@
-"""The result tables: failures, and the page that is made of the scores."""
+"""The result tables: failures, and the two that are made of the scores."""
 
 from __future__ import annotations
 
@@ -55,6 +55,41 @@ def report(table: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def behind(table: Path) -> str:
+    """Markdown: every score on which another method, or the paper's or the authors' preset, has a better mean.
+
+    Left out are bounds, what is told the batch, other versions of the default, and the scale of published predictions.
+    """
+    if not table.exists():
+        return "No results yet.\n"
+    scores = pd.read_csv(table)
+    means = scores.groupby(["case", "metric", "axis", "method"])["value"].agg(["mean", "std"])
+    lines = ["| | score | best other | its score | scmog |", "|---|---|---|---|---|"]
+    for name, case in CASES.items():
+        for metric, (_, axes) in metrics_of(case.truth).items() if case.split != "published" else ():
+            for axis in axes:
+                if (name, metric, axis, "scmog") not in means.index:
+                    continue
+                values = means.loc[name, metric, axis]
+                best = _order(values["mean"].loc[[m for m in values.index if _is_rival(m)]], metric).index[0]
+                if best != "scmog":
+                    cells = [_cell(values, method, is_best=False) for method in (best, "scmog")]
+                    lines.append(f"| {name} | {metric} {_AXES.get(axis, axis)} | {best} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_rival(method: str) -> bool:
+    ours = ("scmog", "scmog (paper)", "scmog (authors)")
+    return method in ours or not (method.startswith("scmog") or METHODS[method].is_bound)
+
+
+def _order(means: pd.Series, metric: str) -> pd.Series:
+    """Distance from the best value to the digits that are shown, best first; of equal ones scmog is first."""
+    shown = means.round(4).dropna()
+    distance = (shown - BEST[metric]).abs().round(4) if metric in BEST else -shown
+    return distance.sort_index(key=lambda names: names != "scmog").sort_values(kind="stable")
+
+
 def _failures(table: Path, scores: pd.DataFrame) -> pd.DataFrame:
     """Failed runs that have not succeeded since."""
     path = table.with_name("failures.csv")
@@ -88,13 +123,12 @@ def _table(part: pd.DataFrame, metrics: dict) -> list[str]:
 
 def _best(values: pd.DataFrame, metric: str) -> set[str]:
     """Methods whose ``mean`` is the best to the digits that are shown, or no more than a standard error from it."""
-    shown = values["mean"].round(4).dropna()
-    if shown.empty:
+    distance = _order(values["mean"], metric)
+    if distance.empty:
         return set()
-    distance = (shown - BEST[metric]).abs().round(4) if metric in BEST else -shown
-    variance = values["sem"].fillna(0).loc[shown.index] ** 2  # of one seed nothing is known
-    error = (variance + variance[distance.idxmin()]) ** 0.5
-    return set(shown.index[distance - distance.min() <= error])
+    variance = values["sem"].fillna(0).loc[distance.index] ** 2  # of one seed nothing is known
+    error = (variance + variance.iloc[0]) ** 0.5
+    return set(distance.index[distance - distance.iloc[0] <= error])
 
 
 def _cell(values: pd.DataFrame, name: str, is_best: bool) -> str:

@@ -3,7 +3,7 @@
     export SCMOG_DATA=<folder with the data sets of SOURCES.md>
     python benchmarks/quality/run.py --jobs 2                   # resumes: what is in the result table is not run again
     python benchmarks/quality/run.py --only "pbmc10k-*" --only "scmog,ridge"
-    python benchmarks/quality/run.py --report                   # only writes results/scores.md from the table
+    python benchmarks/quality/run.py --report                   # only writes results/*.md from the table
 
 A run is a case (cases.py), a method (method_table.py) and a seed. The method trains in a process of its own with one
 thread, in its own environment where pins clash (environments.py), and never sees the target of test cells
@@ -31,7 +31,7 @@ sys.path.insert(0, str(HERE.parent))  # real_data.py and resume.py, shared with 
 from cases import CASES, prepare  # noqa: E402
 from environments import interpreter  # noqa: E402
 from method_table import METHODS  # noqa: E402
-from report import report, write_failure  # noqa: E402
+from report import behind, report, write_failure  # noqa: E402
 from resume import main  # noqa: E402
 from scores import score  # noqa: E402
 
@@ -96,5 +96,11 @@ def _predict(folder: Path, name: str, seed: int, prediction: Path) -> None:
         raise RuntimeError(message.replace(str(CACHE), "<cache>"))
 
 
+def reports() -> str:
+    """Write where another method is ahead, and return the table of all scores."""
+    TABLE.with_name("behind.md").write_text(behind(TABLE))
+    return report(TABLE)
+
+
 if __name__ == "__main__":
-    main(__file__, TABLE, all_runs(), run_one, lambda: report(TABLE))
+    main(__file__, TABLE, all_runs(), run_one, reports)

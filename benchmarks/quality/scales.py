@@ -8,7 +8,8 @@ Truth (``Prepared.truth``):
 - ``log1p_counts``: protein, ``log1p(counts)``, the scale of the published predictions.
 
 A method says on which scale its prediction is: ``truth``, the case's own, or one of the keys below. A baseline that
-is fitted on ``target_values`` predicts on the scale of the truth.
+is fitted on ``target_values`` predicts on the scale of the truth. A ``score`` is higher where a peak is rather open,
+but is no probability that it is measured as open: it gets no scores of probabilities (scores.py).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def _centred(values: np.ndarray) -> np.ndarray:
 _CONVERSIONS = {
     # (scale of the prediction, scale of the truth)
     ("probability", "binary"): lambda values, median_total: values,
+    ("score", "binary"): lambda values, median_total: values,
     # share of each gene in the RNA of the cell
     ("share", "log1p"): lambda values, median_total: np.log1p(values * median_total),
     # counts of a cell of the size median_total

@@ -96,6 +96,7 @@ METRICS: dict[str, dict[str, Metric]] = {
 }
 BEST = {"calibration error": 0.0, "calibration slope": 1.0, "rmse": 0.0}
 _SCALELESS = ("pearson", "spearman")
+_OF_PROBABILITIES = ("brier skill", "calibration slope", "calibration error")
 
 
 def metrics_of(truth: str) -> dict[str, Metric]:
@@ -122,6 +123,8 @@ def score(folder: Path, prediction: Path, scale: str) -> list[dict]:
     scored = Scored(truth, values, case)
     rows = []
     for name, (function, axes) in metrics_of(case.truth).items():
+        if scale == "score" and name in _OF_PROBABILITIES:
+            continue
         for axis in axes:
             scores = np.atleast_1d(function(scored, axis))
             kept = scores[~np.isnan(scores)]

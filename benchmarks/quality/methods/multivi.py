@@ -36,8 +36,9 @@ def predict(case, *, seed: int, quick: bool):
     )
     test = case.cells("test")
     if case.target == "atac":
-        # with the factor of each region, without which all peaks are equally open on average
+        # with the factor of each region, without which all peaks are equally open on average; without the factor of the
+        # cell, which it would take from the missing counts: a score, not the probability that a peak is measured open
         return model.get_normalized_accessibility(
             indices=test, transform_batch="training", normalize_regions=True, return_numpy=True
-        ), "probability"
+        ), "score"
     return model.get_normalized_expression(indices=test, transform_batch="training", return_numpy=True), "share"

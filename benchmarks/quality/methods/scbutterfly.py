@@ -45,8 +45,8 @@ def predict(case, seed, quick):
     if case.target == "rna":  # log1p of counts brought to the median size of all cells
         totals = np.asarray(counts["rna"].sum(axis=1)).ravel()
         return np.expm1(predicted) / np.median(totals[totals > 0]) * case.median_total, "normalised"
-    # not cut at 1, which would tie what differs
-    return predicted[:, np.argsort(order)] * _probability_per_value(counts["atac"]), "probability"
+    # not cut at 1, which would tie what differs; so it can be ranked, but is no probability
+    return predicted[:, np.argsort(order)] * _probability_per_value(counts["atac"]), "score"
 
 
 def _loader(dataset, num_workers=0, **options):
