@@ -39,6 +39,10 @@ SPLIT_LABELS = _SplitLabels()
 
 
 def is_generated(adata: AnnData) -> bool:
-    """Whether scmog wrote this modality; such a modality is never read as input."""
+    """Whether scmog wrote this modality; such a modality is never read as input.
+
+    ``.uns`` says so, which :func:`anndata.concat` drops by default; the column that it writes into obs survives.
+    """
     mark = adata.uns.get(SCMOG_KEYS.UNS)
-    return isinstance(mark, Mapping) and bool(mark.get("generated", False))
+    marked = isinstance(mark, Mapping) and bool(mark.get("generated", False))
+    return marked or SCMOG_KEYS.ZERO_COUNTS_OBS in adata.obs

@@ -37,6 +37,8 @@ class Modality:
         Unit of the generated values on the logarithmic scale, for targets that have one.
     integer_counts
         Whether raw values must be whole numbers.
+    least_features
+        With fewer of them there is nothing to learn.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Modality:
     binary: bool = False
     log_unit: str | None = None
     integer_counts: bool = True
+    least_features: int = 1
 
     @property
     def log_scaled(self) -> bool:
@@ -83,6 +86,7 @@ MODALITIES: dict[str, Modality] = {
             features="proteins",
             likelihood="gaussian",
             unit="centred log-ratio over the proteins of a cell, ln((x + 1) / gmean(x + 1))",
+            least_features=2,  # the centred log-ratio of a single one is 0
         ),
     )
 }

@@ -75,6 +75,13 @@ def test_setup_of_the_other_modalities(paired, snapshot, name, value, words):
     assert snapshot(paired) == before
 
 
+def test_a_single_protein_has_no_log_ratio(paired):
+    paired.mod["protein"] = paired["protein"][:, :1].copy()
+    paired.update()
+    with pytest.raises(ValueError, match=r"'protein' \(\.X\) has 1 proteins, but at least 2 are needed"):
+        SCMOG.setup_mudata(paired)
+
+
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")  # anndata says so before we do
 @pytest.mark.parametrize(
     ("change", "words"),

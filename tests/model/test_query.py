@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from importlib.metadata import version
 
@@ -16,6 +17,7 @@ from anndata import AnnData
 from mudata import MuData
 from packaging.version import Version
 
+import scmog
 from scmog.model import SCMOG
 
 _PANDAS_3 = Version(version("pandas")) >= Version("3")
@@ -85,6 +87,19 @@ def test_modalities_of_different_cells_are_fine_for_a_query(trained, paired, exp
     trained.generate(query, target="atac")
     assert list(query["atac_generated"].obs_names) == list(paired.obs_names[:70])
     same(probabilities(trained, query), expected[:70])
+
+
+def test_missing_features_that_lost_their_mark_are_noticed(trained, paired, caplog):
+    query = scmog.pp.align_features(paired["rna"][:, :25].copy(), trained, modality="rna", warn_below=0.6)
+    trained.get_generated(query, source="rna", target="atac")
+    assert "are 0 in all cells" not in caplog.text
+    joined = anndata.concat([query[:50], query[50:]])  # drops .var
+    trained.get_generated(joined, source="rna", target="atac")
+    assert re.search(r"1\d genes with \d\d % of the counts of the training cells are 0 in all cells", caplog.text)
+    caplog.clear()
+    trained.get_generated(anndata.concat([query[:50], query[50:]], merge="same"), source="rna", target="atac")
+    trained.get_generated(paired["rna"][0].copy(), source="rna", target="atac")  # of one cell nothing is known
+    assert "are 0 in all cells" not in caplog.text
 
 
 def test_one_new_cell_can_be_translated(trained, paired, expected):

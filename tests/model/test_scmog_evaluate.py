@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,6 +177,15 @@ def test_generated_modalities_are_not_the_truth(trained, query):
         trained.evaluate(query, directions=[("rna", "atac")])
 
 
+def test_generated_modalities_are_known_without_their_uns(trained, query):
+    trained.generate(query, target="atac")
+    generated = query["atac_generated"]
+    joined = anndata.concat([generated[:50], generated[50:]])
+    assert "scmog" not in joined.uns
+    with pytest.raises(ValueError, match=r"'atac' is not in the query.*generated and never read"):
+        trained.evaluate(MuData({"rna": query["rna"], "atac": joined}), directions=[("rna", "atac")])
+
+
 def test_missing_target_features_are_not_scored(trained, paired):
     absent = np.arange(60) < 30
     directions = [("rna", "atac")]
@@ -210,6 +220,16 @@ def test_missing_target_features_are_not_scored(trained, paired):
 def test_bad_arguments(trained, options, words):
     with pytest.raises(ValueError, match=words):
         trained.evaluate(**options)
+
+
+def test_a_split_is_of_the_training_data(trained, paired):
+    with pytest.raises(ValueError, match=r"split='test' chooses cells of the training data.*leave one out"):
+        trained.evaluate(paired, split="test")
+
+
+def test_one_cell_is_not_called_a_collapse(trained, paired, caplog):
+    trained.evaluate(paired[100].copy(), directions=[("rna", "atac")])
+    assert "collapsed" not in caplog.text
 
 
 def test_no_such_cells(paired, make_model):
@@ -332,6 +352,26 @@ def test_all_baselines(typed, table, loaded):
         loaded.evaluate(typed.adata[100:].copy(), baselines="all")
 
 
+def test_whole_numbers_are_the_same_labels_with_and_without_a_point(typed):
+    typed.adata.obs["group"] = np.resize([1, 2], 120)
+    options = {"baselines": "all", "labels_key": "group", "directions": [("rna", "atac")]}
+    expected, others = typed.evaluate(**options), typed.adata[100:].copy()
+    others.obs["group"] = others.obs["group"].astype(float)  # as after a merge
+    pd.testing.assert_frame_equal(typed.evaluate(others, **options), expected)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicated obs_names")  # mudata says so before we do
+@pytest.mark.filterwarnings("ignore:.*bs_names are not unique", "ignore:Observation names are not unique")
+def test_labels_need_names_of_cells(trained, paired):
+    paired.obs["group"] = "a"
+    for adata in paired.mod.values():
+        adata.obs_names = [*adata.obs_names[:-1], adata.obs_names[0]]
+    twice = MuData(dict(paired.mod))
+    twice["rna"].obs["group"] = "a"
+    with pytest.raises(ValueError, match="obs_names_make_unique"):
+        trained.evaluate(twice, labels_key="group", directions=[("rna", "atac")])
+
+
 def test_pseudobulks_take_features_chosen_on_training_cells(typed, loaded, paired):
     held_out = typed.adata[80:].copy()
     options = {"metrics": ["pseudobulk_lfc"], "labels_key": "group", "directions": [("rna", "atac")]}
@@ -446,13 +486,14 @@ def test_a_collapsed_model_is_reported(with_truth, monkeypatch, caplog):
         pytest.param(0.7, 0.6, (0.029, 0.3), ["collapsed: only 0.029 .* \\(ridge: 0.3\\)"], id="a tenth"),
         pytest.param(0.7, 0.6, (0.031, 0.3), [], id="just more than a tenth"),
         pytest.param(0.7, 0.6, (2e-6, 1e-6), [], id="ridge found nothing"),
+        pytest.param(0.7, 0.6, (0.0, 0.0), [], id="cells without counts"),
         pytest.param(float("nan"), 0.6, (0.2, 0.3), [], id="nothing to score"),
     ],
 )
 def test_warnings(ours, ridge, shares, expected, caplog):
     rows = [("auroc", "feature", "scmog", ours), ("auroc", "feature", "ridge", ridge), ("auroc", "flat", "scmog", 0.1)]
     table = pd.DataFrame(rows, columns=["metric", "axis", "model", "value"])
-    _warn("rna_to_atac", "atac", table, dict(zip(("scmog", "ridge"), shares, strict=True)))
+    _warn("rna_to_atac", "atac", table, dict(zip(("scmog", "ridge"), shares, strict=True)), n_cells=20)
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == len(expected)
     for message, words in zip(messages, expected, strict=True):

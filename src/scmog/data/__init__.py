@@ -1,6 +1,6 @@
 """MuData fields and registry: what scvi-tools' own do not check or allow."""
 
-from scmog.data._batch_field import BatchField, find_obs_column
+from scmog.data._batch_field import BatchField, as_names, find_obs_column
 from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._manager import PartialMuDataManager
 from scmog.data._modality_names import find_modalities, resolve_directions
@@ -14,6 +14,7 @@ __all__ = [
     "PartialMuDataManager",
     "SeededDataSplitter",
     "Split",
+    "as_names",
     "find_modalities",
     "find_obs_column",
     "resolve_directions",

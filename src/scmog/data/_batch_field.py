@@ -25,12 +25,13 @@ def find_obs_column(mdata: MuData, key: str) -> pd.Series | None:
         return mdata.obs[key]
     for adata in mdata.mod.values():
         if key in adata.obs:
-            return adata.obs[key].reindex(mdata.obs_names)
+            column = adata.obs[key]
+            return column if column.index.equals(mdata.obs_names) else column.reindex(mdata.obs_names)
     return None
 
 
-def _as_names(column: pd.Series) -> pd.Series:
-    """Batches as strings; missing ones stay missing, and whole numbers do not become "1.0" because of them."""
+def as_names(column: pd.Series) -> pd.Series:
+    """Batches or labels as strings; missing ones stay missing, and 1 does not become "1.0" because of them."""
     present = column.dropna()
     if present.dtype.kind == "f" and (present == present.round()).all():
         present = present.astype(np.int64)
@@ -94,7 +95,7 @@ class BatchField(BaseAnnDataField):
         super().register_field(adata)
         if self.batch_key is None:
             return {}
-        values = _as_names(find_obs_column(adata, self.batch_key))
+        values = as_names(find_obs_column(adata, self.batch_key))
         categories = np.unique(values.to_numpy())
         return self._write_codes(adata, values, categories)
 
@@ -111,7 +112,7 @@ class BatchField(BaseAnnDataField):
                 self.batch_key,
                 int(column.isna().sum()),
             )
-        values = _as_names(column)
+        values = as_names(column)
         unseen = sorted(set(values.dropna()) - set(categories))
         if unseen:
             logger.warning(

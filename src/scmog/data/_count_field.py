@@ -59,7 +59,8 @@ class CheckedLayerField(LayerField):
         TypeError
             If the matrix is of a kind that can't be read in mini-batches.
         ValueError
-            If there are no cells or features, duplicate feature names, NaN, infinite, negative or fractional values.
+            If there are no cells or too few features, duplicate feature names, NaN, infinite, negative or fractional
+            values.
         """
         if self.attr_key is not None and self.attr_key not in adata.layers:
             layers = [name for name in adata.layers if name is not None]  # anndata 0.13 lists .X under None
@@ -67,6 +68,12 @@ class CheckedLayerField(LayerField):
             raise KeyError(message)
         if adata.n_obs == 0 or adata.n_vars == 0:
             message = f"{self._subject} is empty: {adata.n_obs} cells x {adata.n_vars} {self.modality.features}."
+            raise ValueError(message)
+        if adata.n_vars < self.modality.least_features:
+            message = (
+                f"{self._subject} has {adata.n_vars} {self.modality.features}, but at least "
+                f"{self.modality.least_features} are needed: what is learned is how they differ within a cell."
+            )
             raise ValueError(message)
         self._check_unique(adata)
         super().validate_field(adata)
@@ -152,7 +159,8 @@ class CheckedLayerField(LayerField):
                 message = (
                     f"{self._subject} holds {problem}; expected raw counts (finite, not negative"
                     f"{', whole' if self.modality.integer_counts else ''}). If the raw counts are in a layer, name it: "
-                    f"setup_mudata(..., {self.modality.name}_layer='counts')."
+                    f"setup_mudata(..., {self.modality.name}_layer='counts'); in a query move them to where the "
+                    "training data had them, e.g. query.X = query.layers['counts']."
                 )
                 raise ValueError(message)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from mudata import MuData
-from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
+from scvi.data import AnnDataManager, AnnDataManagerValidationCheck, _constants
 from torch.utils.data import Dataset, Subset
 
 from scmog._constants import is_generated
-from scmog.data._count_field import MuDataCheckedLayerField
+from scmog.data._batch_field import BatchField
+from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._rows_dataset import RowsDataset
 
 
@@ -25,6 +27,8 @@ class PartialMuDataManager(AnnDataManager):
     reference_registry
         Registry of the training data; None for the manager of the training data itself.
     """
+
+    adata: Any  # the MuData; scvi-tools has no types
 
     def __init__(
         self,
@@ -59,6 +63,26 @@ class PartialMuDataManager(AnnDataManager):
                 raise ValueError(message)
         _check_paired(adata, [field.mod_key for field in self.fields if isinstance(field, MuDataCheckedLayerField)])
         super().register_fields(adata, source_registry, **transfer)
+
+    def refresh(self) -> None:
+        """Register the data once more, with all checks: they may have changed, or been set up for another model since.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If they no longer pass the checks, or have other features or batches. The registry is then as it was.
+        """
+        fields = self._registry[_constants._FIELD_REGISTRIES_KEY]
+        before, adata, self.adata = dict(fields), self.adata, None  # it registers only where it has no data yet
+        try:
+            self.register_fields(adata, self._source_registry, **self._transfer_kwargs)
+            for field in self.fields:
+                earlier, now = (kept[field.registry_key][_constants._STATE_REGISTRY_KEY] for kept in (before, fields))
+                _check_same(field, earlier, now)
+        except BaseException:
+            self.adata = adata
+            fields.update(before)
+            raise
 
     def transfer_fields(self, adata_target: MuData, **transfer: Any) -> PartialMuDataManager:
         """Manager for a query, made from all fields and the registry of the training data."""
@@ -102,4 +126,18 @@ def _check_paired(mdata: MuData, names: list[str]) -> None:
                 f"modality {name!r} holds {len(common)} of the {mdata.n_obs} cells of the MuData, but modalities "
                 "must be paired. Keep the cells that have all of them, e.g. with muon.pp.intersect_obs(mdata)."
             )
+        raise ValueError(message)
+
+
+def _check_same(field: Any, earlier: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError if the features or batches of a field are not those of its registration."""
+    if isinstance(field, MuDataCheckedLayerField):
+        key, what = CheckedLayerField.COLUMN_NAMES_KEY, f"features of modality {field.mod_key!r}"
+    else:
+        key, what = BatchField.CATEGORIES, f"batches in {field.batch_key!r}"
+    if not np.array_equal(earlier.get(key, ()), now.get(key, ())):
+        message = (
+            f"the {what} are no longer those of setup_mudata ({len(earlier[key])} then, {len(now[key])} now, others, "
+            "or in another order). Call SCMOG.setup_mudata(mdata) again and make a new model."
+        )
         raise ValueError(message)

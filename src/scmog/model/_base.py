@@ -21,6 +21,7 @@ from scmog.data import PartialMuDataManager, Split, find_modalities
 from scmog.model._directions import check_mudata
 from scmog.model._presets import Preset
 from scmog.model._registry import TrainingRegistry, make_fields
+from scmog.model._seen_cells import SeenCells
 from scmog.model._training_set import cells_hash, check_whole
 from scmog.module import ModuleConfig, SCMOGModule
 
@@ -58,6 +59,7 @@ class RegisteredModel(BaseModelClass):
         if reference is not None:  # loaded together with a partial query: sizes come from the training data
             self._keep_registry(reference)
         self.cells_hash_: str | None = None
+        self.seen_cells_: SeenCells = {}
 
     @classmethod
     def setup_mudata(

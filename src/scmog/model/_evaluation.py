@@ -15,7 +15,7 @@ from scipy import sparse
 from scmog._modalities import MODALITIES, Direction, direction_name
 from scmog.metrics import METRICS, summarize, variance_share
 from scmog.model._baselines import RIDGE, TRAINING_MEAN, Baselines
-from scmog.model._generation import generate_blocks
+from scmog.model._generation import generate_blocks, warn_of_unmarked
 from scmog.model._predictions import collect
 from scmog.model._query import Query
 from scmog.model._target_scale import ceiling_values, share_of, target_values, without
@@ -97,11 +97,11 @@ def score_direction(
     """
     (source, target), name = direction, direction_name(direction)
     absent, missing = query.absent(target), query.absent(source)  # what an alignment added has no truth
+    warn_of_unmarked(module, query, source)
     average = module.representation(target).average.cpu().numpy()
     counts = query.counts(target)
-    truth = target_values(
-        target, counts if absent is None else counts[:, ~absent], module.median_total * share_of(average, absent)
-    )
+    size = module.median_total * share_of(average, absent) if target == "rna" else 1.0
+    truth = target_values(target, counts if absent is None else counts[:, ~absent], size)
     n_cells = truth.shape[0]
     predictors: dict[str, Callable[[], np.ndarray]] = {
         OURS: partial(_generated, module, query, direction, n_cells=n_cells, batch_size=batch_size)
@@ -117,7 +117,7 @@ def score_direction(
         predictors[CEILING] = lambda: ceiling_values(target, best, module.median_total, truth, absent)
     reference = average if baselines is None else baselines.training_mean
     table, shares = _scored(name, target, truth, predictors, scoring, without(absent, "atac", reference[None])[0])
-    _warn(name, target, table, shares)
+    _warn(name, target, table, shares, n_cells)
     if scoring.skill:
         table["skill"] = _skill(table)
     return table[table["model"].isin([OURS, *shown, CEILING])].reset_index(drop=True)
@@ -182,10 +182,11 @@ def _scored(
     return scores[COLUMNS], shares
 
 
-def _warn(direction: str, target: str, table: pd.DataFrame, shares: dict[str, float]) -> None:
+def _warn(direction: str, target: str, table: pd.DataFrame, shares: dict[str, float], n_cells: int) -> None:
     """Log what a user should know before using the predictions."""
     ours, ridge = shares[OURS], shares.get(RIDGE, 0.0)
-    if ours < max(_COLLAPSED * ridge, _NO_VARIANCE):
+    alike = n_cells < 2 or (RIDGE in shares and ridge < _NO_VARIANCE)  # e.g. empty cells: nothing tells them apart
+    if not alike and ours < max(_COLLAPSED * ridge, _NO_VARIANCE):
         logger.warning(
             "%s: the predictions have collapsed: only %.2g of their variance lies between cells%s, so all cells get "
             "nearly the same profile. Do not use them to compare cells; train anew, longer or with another preset.",

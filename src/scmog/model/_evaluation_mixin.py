@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
 from scmog._modalities import MODALITIES, Direction, direction_name
-from scmog.data import find_obs_column
+from scmog.data import as_names, find_obs_column
 from scmog.metrics import variable_features
 from scmog.model._base import RegisteredModel
 from scmog.model._baselines import MAX_VALIDATION_ENTRIES, Baselines, TrainingCells, some_cells
@@ -19,7 +20,10 @@ from scmog.model._directions import check_mudata
 from scmog.model._evaluation import Scoring, applicable, kind_of, score_direction
 from scmog.model._evaluation_options import cell_labels, check_ceiling, check_metrics, required_parts
 from scmog.model._query import Query
+from scmog.model._seen_cells import n_seen
 from scmog.model._target_scale import target_values
+
+logger = logging.getLogger(__name__)
 
 _LEAST_GROUP = 20  # cells; smaller groups are no pseudobulk
 
@@ -31,7 +35,7 @@ class EvaluationMixin(RegisteredModel):
         self,
         mdata: MuData | None = None,
         *,
-        split: str = SPLIT_LABELS.TEST,
+        split: str | None = None,
         directions: Sequence[Sequence[str]] | None = None,
         baselines: bool | Literal["all"] = True,
         metrics: Sequence[str] | Literal["all"] | None = None,
@@ -42,15 +46,18 @@ class EvaluationMixin(RegisteredModel):
     ) -> pd.DataFrame:
         """Score the model beside baselines; nothing is written.
 
-        A warning is logged where the model's predictions have collapsed (all cells get nearly the same profile) and
-        where it does not beat ridge regression per feature. The user guide says what each number means.
+        A warning is logged where the model's predictions have collapsed (all cells get nearly the same profile), where
+        it does not beat ridge regression per feature, and where it was trained on cells that are scored as new ones.
+        The user guide says what each number means.
 
         Parameters
         ----------
         mdata
             Other paired cells, all of which are scored; default the cells of ``split`` of the training data.
         split
-            ``"train"``, ``"validation"`` or ``"test"``; ignored where ``mdata`` is given.
+            ``"train"``, ``"validation"`` or ``"test"`` (default) cells of the training data; not together with
+            ``mdata``. Scores of training cells say how well they are remembered, above all those of nearest neighbours
+            and kernel ridge, which find the cell itself.
         directions
             Directions to score; default all.
         baselines
@@ -103,8 +110,9 @@ class EvaluationMixin(RegisteredModel):
         KeyError
             If no obs has ``labels_key``.
         ValueError
-            If there are no such cells, a modality is missing, an option or metric is unknown, no metric applies, the
-            training data that ``baselines="all"`` needs are not attached, or a ceiling does not fit.
+            If both ``mdata`` and ``split`` are given, there are no such cells, a modality is missing, an option or
+            metric is unknown, no metric applies, the training data that ``baselines="all"`` needs are not attached, or
+            a ceiling does not fit.
         """
         self._require_trained()
         chosen = self._chosen_directions(directions)
@@ -113,6 +121,13 @@ class EvaluationMixin(RegisteredModel):
             raise ValueError(message)
         check_metrics(metrics, chosen, labels_key)
         check_ceiling(ceiling, chosen)
+        if mdata is not None and split is not None:
+            message = (
+                f"split={split!r} chooses cells of the training data, while all of mdata is scored; leave one out. "
+                "To score a part of the training data attach them: SCMOG.load(path, adata=mdata)."
+            )
+            raise ValueError(message)
+        split = SPLIT_LABELS.TEST if split is None else split
         indices = self._split_indices(split) if mdata is None else None
         data = self.adata if mdata is None else mdata
         check_mudata(data, views=True, hint="Pass paired cells, with the source and the target of each direction.")
@@ -122,6 +137,8 @@ class EvaluationMixin(RegisteredModel):
             if not applicable(metrics, target):
                 continue
             query = Query(data, direction, self.training_registry, indices)
+            if mdata is not None or split == SPLIT_LABELS.TEST:
+                self._warn_of_seen_cells(query, direction)
             best = (ceiling or {}).get(target)
             parts = self._training_parts(direction, labels_key) if baselines == "all" or labels_key else None
             fitted = None
@@ -148,6 +165,17 @@ class EvaluationMixin(RegisteredModel):
             )
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
+
+    def _warn_of_seen_cells(self, query: Query, direction: Direction) -> None:
+        n = n_seen(self.seen_cells_, direction[0], query.ids())
+        if n:
+            logger.warning(
+                "%s: %d of the %d cells to score were trained or validated on by this model, whose scores on them are "
+                "better than on new cells. Score cells that it has not seen.",
+                direction_name(direction),
+                n,
+                len(query.indices),
+            )
 
     def _chosen_directions(self, directions: Sequence[Sequence[str]] | None) -> list[Direction]:
         asked = None if directions is None else [tuple(direction) for direction in directions]
@@ -181,7 +209,7 @@ class EvaluationMixin(RegisteredModel):
             return None
         counts = [self.adata_manager.get_from_registry(key) for key in keys]
         column = None if labels_key is None else find_obs_column(self.adata, labels_key)
-        labels = None if column is None else column.astype(object).to_numpy()
+        labels = None if column is None else as_names(column).to_numpy(object)
 
         def part(cells: np.ndarray) -> TrainingCells:
             chosen = None if labels is None else labels[cells]

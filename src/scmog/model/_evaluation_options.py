@@ -10,7 +10,7 @@ import pandas as pd
 from mudata import MuData
 
 from scmog._modalities import Direction
-from scmog.data import find_obs_column
+from scmog.data import as_names, find_obs_column
 from scmog.metrics import METRICS
 from scmog.model._baselines import TrainingCells
 from scmog.model._evaluation import applicable
@@ -65,5 +65,8 @@ def cell_labels(data: MuData, labels_key: str, cells: pd.Index) -> np.ndarray:
         available = sorted({*data.obs.columns, *(name for adata in data.mod.values() for name in adata.obs.columns)})
         message = f"labels_key {labels_key!r} is in no obs; columns are {available}."
         raise KeyError(message)
-    labels: np.ndarray = column.astype(object).reindex(cells).to_numpy()
+    if not column.index.is_unique:
+        message = f"cells have the same name, so that {labels_key!r} can't be told; call mdata.obs_names_make_unique()."
+        raise ValueError(message)
+    labels: np.ndarray = as_names(column).reindex(cells).to_numpy(object)
     return labels

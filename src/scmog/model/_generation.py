@@ -27,6 +27,8 @@ from scmog.module import SCMOGModule
 logger = logging.getLogger(__name__)
 
 _SILENT_BLOCKS = 2  # so few need no progress bar
+_MANY_COUNTS = 20  # where so many were to be expected and none came, a feature was hardly measured
+_LARGE_SHARE = 0.05  # of the counts of the training cells
 
 
 def generate_blocks(
@@ -101,6 +103,7 @@ def generate_modality(
             direction[0],
             SCMOG_KEYS.ZERO_COUNTS_OBS,
         )
+    warn_of_unmarked(module, query, direction[0])
     obs = pd.DataFrame({SCMOG_KEYS.ZERO_COUNTS_OBS: empty}, index=query.cells)
     var = pd.DataFrame(index=pd.Index(features).astype(str))
     note = provenance(direction, thresholding, log1p=log1p, **facts)
@@ -125,6 +128,25 @@ def generate_modality(
     generated = assemble(blocks(), thresholding, obs=obs, var=var)
     generated.uns[SCMOG_KEYS.UNS] = note
     return generated
+
+
+def warn_of_unmarked(module: SCMOGModule, query: Query, source: str) -> None:
+    """Log if much of what the source usually has is 0 in all cells of a query, without a mark that it is missing."""
+    if query.absent(source) is not None or MODALITIES[source].likelihood == "gaussian":  # of which no zero is rare
+        return
+    average, counts = module.representation(source).average.cpu().numpy(), query.feature_totals()
+    shares = average / max(average.sum(), 1e-12)
+    silent = (counts == 0) & (shares * counts.sum() >= _MANY_COUNTS)
+    if shares[silent].sum() > _LARGE_SHARE:
+        logger.warning(
+            "%d %s with %.0f %% of the counts of the training cells are 0 in all cells of the query. If they were not "
+            "measured, mark them, or they are taken for absent: scmog.pp.align_features does so in .var[%r], which "
+            "anndata.concat drops, so concatenate first, or with merge='same'.",
+            int(silent.sum()),
+            MODALITIES[source].features,
+            100 * shares[silent].sum(),
+            SCMOG_KEYS.MISSING_VAR,
+        )
 
 
 def _weights_hash(module: SCMOGModule, direction: Direction) -> str:

@@ -154,7 +154,8 @@ class GenerationMixin(RegisteredModel):
           ``threshold=None``.
         - RNA: ``.X`` = negative binomial mean at the median library size of the training cells, dense; the expected
           log1p with ``log1p=True``.
-        - protein: ``.X`` = centred log-ratio over the proteins of the cell, dense.
+        - protein: ``.X`` = centred log-ratio over the proteins of the cell, dense; its mean over a cell is about 0, not
+          exactly, as the loss is a squared error per protein.
 
         ``.uns["scmog"]`` states unit, direction, model, seed and versions.
 
@@ -162,6 +163,10 @@ class GenerationMixin(RegisteredModel):
         ------
         RuntimeError
             If the model is not trained.
+        KeyError
+            If the query lacks the layer that the model was trained on.
+        TypeError
+            If the query is neither a MuData nor an AnnData, or its matrix can't be read by cell.
         ValueError
             If the direction is unknown or ambiguous, its source is not in the query, features are missing or in another
             order, values are not raw counts, or ``threshold``, ``score`` or ``log1p`` make no sense.
@@ -180,7 +185,10 @@ class GenerationMixin(RegisteredModel):
         batch_size: int | None = None,
         indices: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """Latent representation of one direction; nothing is written.
+        """Latent representation of one direction, by its first network; nothing is written.
+
+        Generated values are averages over the networks of a direction (``n_members``), each with a latent space of its
+        own.
 
         Parameters
         ----------
@@ -193,7 +201,7 @@ class GenerationMixin(RegisteredModel):
 
         Raises
         ------
-        RuntimeError, ValueError
+        RuntimeError, KeyError, TypeError, ValueError
             As in :meth:`get_generated`.
         """
         query_, direction = self._single(query, source, target, indices)

@@ -55,9 +55,10 @@ def resolve_threshold(
         raise ValueError(message)
     if not MODALITIES[target].binary:
         if threshold != "density" or score != "probability":
+            names = [modality.name for modality in MODALITIES.values() if modality.binary]
             message = (
-                f"threshold and score apply to {[m.name for m in MODALITIES.values() if m.binary]} only; "
-                f"leave them out for the target {target!r}."
+                f"threshold and score apply to the targets {names} only, not to {target!r}: leave them out, or name "
+                f"target={names[0]!r}."
             )
             raise ValueError(message)
         return None

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from anndata import AnnData
 from mudata import MuData
+from numpy.typing import NDArray
 from scvi import REGISTRY_KEYS
 from scvi.dataloaders import AnnDataLoader
 
@@ -26,6 +27,7 @@ from scmog._modalities import MODALITIES
 from scmog._quiet import quiet_mudata
 from scmog.data import PartialMuDataManager, find_obs_column
 from scmog.model._registry import TrainingRegistry
+from scmog.model._seen_cells import cell_ids
 
 _BLOCK_ROWS = 4096  # of a matrix on disk that are read at once
 
@@ -106,6 +108,10 @@ class Query:
         zero: np.ndarray = self._totals == 0
         return zero
 
+    def ids(self) -> NDArray[np.uint64]:
+        """Ids of the cells, ``(n_cells,)``, by their names and total counts in the first modality."""
+        return cell_ids(self.cells, self._totals)
+
     def fingerprint(self) -> str:
         """Hash of the cells' names, order, total counts and batches, and of the features that were not measured."""
         modality = self.modalities[0]
@@ -117,11 +123,19 @@ class Query:
             parts.append(codes[self.indices].astype(np.int64).tobytes())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
-    @cached_property
+    def feature_totals(self) -> np.ndarray:
+        """Total counts of each feature of the first modality in all cells of the query, ``(n_features,)``."""
+        return self._sums[1]
+
+    @property
     def _totals(self) -> np.ndarray:
-        """Total counts of each cell in the first modality; read once, as the matrix may be on disk."""
-        matrix = self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key)
-        return cell_totals(matrix)[self.indices]
+        """Total counts of each cell in the first modality."""
+        return self._sums[0][self.indices]
+
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each cell and of each feature of the first modality; read once, as the matrix may be on disk."""
+        return _sums_of(self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key))
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterable[dict[str, torch.Tensor]]:
         """Mini-batches of the cells in order, from the cell at position ``start`` on."""
@@ -157,11 +171,17 @@ def ordered_loader(
 
 def cell_totals(matrix: Any) -> np.ndarray:
     """Sum of each row, ``(n_cells,)``, of a matrix in memory or on disk."""
-    starts = range(0, matrix.shape[0], _BLOCK_ROWS)
-    totals: np.ndarray = np.concatenate(
-        [np.asarray(matrix[start : start + _BLOCK_ROWS].sum(axis=1), dtype=np.float64).ravel() for start in starts]
-    )
-    return totals
+    return _sums_of(matrix)[0]
+
+
+def _sums_of(matrix: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of each row and of each column."""
+    rows, columns = [], np.zeros(matrix.shape[1])
+    for start in range(0, matrix.shape[0], _BLOCK_ROWS):
+        block = matrix[start : start + _BLOCK_ROWS]
+        rows.append(np.asarray(block.sum(axis=1), dtype=np.float64).ravel())
+        columns += np.asarray(block.sum(axis=0), dtype=np.float64).ravel()
+    return np.concatenate(rows), columns
 
 
 def batch_keys(manager: PartialMuDataManager, modalities: Sequence[str]) -> list[str]:

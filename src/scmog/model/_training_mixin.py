@@ -22,10 +22,12 @@ from scmog.model._fitting import (
     fit_recalibration,
 )
 from scmog.model._registry import TrainingRegistry
+from scmog.model._seen_cells import with_cells
 from scmog.model._training_set import (
     check_shuffled_reading,
     check_whole,
     choose_split,
+    ids_of,
     kept_on_failure,
     make_splitter,
     resolve_seed,
@@ -87,7 +89,9 @@ class TrainingMixin(RegisteredModel):
             Seed of weights, split, shuffling and dropout; default ``scvi.settings.seed``, else 0. Global random states
             are left as they were. The same seed gives the same weights, bit for bit, on the same CPU.
         refit
-            Allow another split than before: input statistics and densities are fitted anew on its training cells.
+            Allow another split than before: input statistics and densities are fitted anew on its training cells. The
+            weights go on from where they were: cells that were trained on before are no test cells, and
+            :meth:`evaluate` says so.
         accelerator, devices
             As in every scvi-tools model. Several devices are trained on by one process each, in a script and not in a
             notebook (``strategy="ddp"``); the user guide has recipes.
@@ -103,8 +107,9 @@ class TrainingMixin(RegisteredModel):
         KeyError
             If no obs has ``split_key``.
         ValueError
-            If the model has no data with all its modalities, the split is wrong, or differs from the earlier one, or
-            the strategy can't train this model.
+            If the model has no data with all its modalities, the data are no longer those of ``setup_mudata`` (other
+            features or batches, values that are no counts, cells in another order), the split is wrong, or differs
+            from the earlier one, or the strategy can't train this model.
         TypeError
             If a setting is unknown.
         """
@@ -172,6 +177,7 @@ class TrainingMixin(RegisteredModel):
             # it can take longer than a process may keep the others waiting.
             self.model_id_ = runner.trainer.strategy.broadcast(self.model_id_)
             self.cells_hash_ = self._cells_hash()
+            self.seen_cells_ = with_cells(self.seen_cells_, ids_of(self.adata_manager, split, self._modalities))
             fit_member_weights(self.module, self.adata_manager, split.validation, batch_size)
             fit_recalibration(self.module, self.adata_manager, split.validation, batch_size)
             fit_averages(self.module, self.adata_manager, split.train, split.validation, batch_size)
@@ -188,4 +194,5 @@ class TrainingMixin(RegisteredModel):
         if lacking:
             message = f"training needs the measured modalities {self._modalities}; the data lack {lacking}."
             raise ValueError(message)
+        self.adata_manager.refresh()
         check_shuffled_reading(self.adata_manager, self._modalities)

@@ -18,6 +18,7 @@ from scvi import settings
 from scmog._modalities import MODALITIES
 from scmog.data import PartialMuDataManager, SeededDataSplitter, Split, split_at_random, split_by_key
 from scmog.model._query import batch_keys, cell_totals
+from scmog.model._seen_cells import SeenCells, cell_ids
 
 DEFAULT_SEED = 0
 
@@ -43,11 +44,19 @@ def cells_hash(adata: MuData, matrix: Any) -> str:
     return hashlib.sha256(names + cell_totals(matrix).tobytes()).hexdigest()
 
 
+def ids_of(manager: PartialMuDataManager, split: Split, modalities: list[str]) -> SeenCells:
+    """Ids of the training and validation cells, by each modality."""
+    cells = np.concatenate([split.train, split.validation])
+    names = manager.adata.obs_names[cells]
+    matrices = {modality: manager.get_from_registry(MODALITIES[modality].registry_key) for modality in modalities}
+    return {modality: cell_ids(names, cell_totals(matrix)[cells]) for modality, matrix in matrices.items()}
+
+
 @contextmanager
 def kept_on_failure(model: Any) -> Iterator[None]:
     """Leave a trained model as it was if the block fails, and an untrained one untrained."""
     names = ("is_trained_", "history_", "train_indices_", "validation_indices_", "test_indices_", "baselines_")
-    before = {name: getattr(model, name) for name in (*names, "cells_hash_", "seed_", "model_id_")}
+    before = {name: getattr(model, name) for name in (*names, "cells_hash_", "seen_cells_", "seed_", "model_id_")}
     state = copy.deepcopy(model.module.state_dict()) if model.is_trained_ else None
     try:
         yield
