@@ -4,7 +4,7 @@
     python benchmarks/ablation.py --jobs 2          # resumes: what is in the result table is not run again
     python benchmarks/ablation.py --report          # only writes results/ablation.md from the table
 
-Seeds 0, 1, 2; splits as in first_run.py; one thread; one member per direction instead of three, to save time. Choose by
+Seeds 0, 1, 2; splits of real_data.py; one thread; one member per direction instead of three, to save time. Choose by
 the validation score: the test score is for reporting.
 """
 
@@ -142,6 +142,8 @@ def report() -> str:
         "validation hold the difference to the default of the same seed, with its standard error, on those cells.",
         "Where a row does not say otherwise there is one member per direction, which sees all features.",
     ]
+    if table["seed"].nunique() == 1:
+        lines.append("All rows are of one seed: differences below .002 mean nothing.")
     for direction, (data, split) in SETTINGS.items():
         lines += ["", f"**{direction}** ({data}, {split})", ""]
         lines += [

@@ -137,7 +137,7 @@ def test_bad_thresholds(trained, query, snapshot, options):
 @pytest.mark.parametrize("options", [{"threshold": 0.5}, {"threshold": None}, {"score": "raw"}], ids=str)
 def test_thresholds_for_other_targets_are_refused(trained, paired, snapshot, target, options):
     before = snapshot(paired)
-    with pytest.raises(ValueError, match=rf"threshold and score apply to \['atac'\] only.*{target!r}"):
+    with pytest.raises(ValueError, match=rf"threshold and score apply to the targets \['atac'\] only.*{target!r}"):
         trained.generate(paired, target=target, **options)
     assert snapshot(paired) == before
     trained.get_generated(paired, target=target, threshold="density")  # the default is ignored

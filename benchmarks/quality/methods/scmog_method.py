@@ -13,8 +13,8 @@ import scmog
 from scmog.metrics import SVDRidge, with_log_depth
 from scmog.model._presets import find_preset
 
-# Most epochs (pre-training, supervised) of the paper's and the authors' presets, by target, to save time; first_run.py
-# has the same. Their training stops early before that in most cases.
+# Most epochs (pre-training, supervised) of the paper's and the authors' presets, by target, to save time. The authors'
+# preset pre-trains that long in most cases; supervised training mostly stops before.
 _CAPS = {
     "atac": {"n_epochs_pretrain": 20, "max_epochs": 40},
     "rna": {"n_epochs_pretrain": 20},

@@ -137,8 +137,6 @@ class EvaluationMixin(RegisteredModel):
             if not applicable(metrics, target):
                 continue
             query = Query(data, direction, self.training_registry, indices)
-            if mdata is not None or split == SPLIT_LABELS.TEST:
-                self._warn_of_seen_cells(query, direction)
             best = (ceiling or {}).get(target)
             parts = self._training_parts(direction, labels_key) if baselines == "all" or labels_key else None
             fitted = None
@@ -154,6 +152,8 @@ class EvaluationMixin(RegisteredModel):
                 ceiling=best,
                 skill=ceiling is not None,
             )
+            if mdata is not None or split == SPLIT_LABELS.TEST:
+                self._warn_of_seen_cells(query, direction)
             table = score_direction(
                 self.module,
                 query,

@@ -33,7 +33,7 @@ class SCMOG(TrainingMixin, GenerationMixin, EvaluationMixin):
         Pairs of source and target, by canonical name (``"rna"``, ``"atac"``, ``"protein"``). Default: those of the
         paper that the registered modalities allow.
     preset
-        ``"default"``, the recipe that measures best; ``"paper"``, the paper's settings to the letter; ``"authors"``,
+        ``"default"``, the best recipe that we found; ``"paper"``, the settings that the paper states; ``"authors"``,
         the authors' code where it differs. The user guide has a table of all three.
     registry
         Registry of a saved model; set by :meth:`load`.
