@@ -7,7 +7,8 @@ The score per feature (area under the ROC curve, Pearson correlation) of the def
 with the highest one in the table, each averaged over the seeds whose predictions are kept. Two standard errors of the
 difference: over test cells by a jackknife that leaves out a twentieth of them at a time, the same for both, and over
 seeds, where both or one of them have several. A difference within two standard errors of both together is a tie. On
-the scale of the published predictions it is "scmog + mean" that is compared.
+the scale of the published predictions it is "scmog + mean" that is compared. A case stays as it is in the table where
+a prediction of its runs is no longer kept.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ def main() -> None:
     path = TABLE.with_name("differences.csv")
     if sys.argv[1:] != ["--report"]:
         scores = pd.read_csv(TABLE)
-        rows = [row for case in CASES.values() if (row := _difference(case, scores)) is not None]
-        pd.DataFrame(rows).round(5).to_csv(path, index=False)
+        before = pd.read_csv(path).to_dict("records") if path.exists() else []
+        rows = {row["case"]: row for row in before}
+        rows |= {case.name: row for case in CASES.values() if (row := _difference(case, scores)) is not None}
+        table = pd.DataFrame([rows[name] for name in CASES if name in rows])
+        table.round(5).to_csv(path, index=False)
     path.with_suffix(".md").write_text(_markdown(pd.read_csv(path)))
 
 
@@ -54,9 +58,9 @@ def _difference(case: Case, scores: pd.DataFrame) -> dict | None:
     if name not in means or not others:
         return None
     best = means[others].idxmax()
-    ours, other = (_leaving_out(case, method) for method in (name, best))
-    if not (len(ours) and len(other)):
+    if any(len(_kept(case, method)) < part.loc[part["method"] == method, "seed"].nunique() for method in (name, best)):
         return None
+    ours, other = (_leaving_out(case, method) for method in (name, best))
     left_out = ours[:, 1:].mean(axis=0) - other[:, 1:].mean(axis=0)
     over_cells = np.sqrt((N_FOLDS - 1) / N_FOLDS * np.square(left_out - left_out.mean()).sum())
     over_seeds = np.sqrt(sum(x[:, 0].var(ddof=1) / len(x) for x in (ours, other) if len(x) > 1))
@@ -74,6 +78,12 @@ def _difference(case: Case, scores: pd.DataFrame) -> dict | None:
     }
 
 
+def _kept(case: Case, method: str) -> list[Path]:
+    """Predictions of all seeds that are kept."""
+    paths = (prediction_path(case.name, method, seed) for seed in METHODS[method].seeds_of(case))
+    return [path for path in paths if path.exists()]
+
+
 def _leaving_out(case: Case, method: str) -> np.ndarray:
     """Mean score per feature, ``(n_seeds, 1 + N_FOLDS)``: on all test cells, then without each part of them."""
     folder = prepare(case, CACHE / "cases")
@@ -83,7 +93,7 @@ def _leaving_out(case: Case, method: str) -> np.ndarray:
     fold = np.random.default_rng(0).permutation(len(counts.indptr) - 1) % N_FOLDS
     score = next(iter(metrics_of(case.truth).values()))[0]
     rows = []
-    for path in filter(Path.exists, (prediction_path(case.name, method, s) for s in METHODS[method].seeds_of(case))):
+    for path in _kept(case, method):
         scale = json.loads(path.with_suffix(".json").read_text())["scale"]
         values = on_truth_scale(np.load(path), scale, prepared.truth, prepared.median_total)
         cells = [fold >= 0, *(fold != k for k in range(N_FOLDS))]
