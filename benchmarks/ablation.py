@@ -1,6 +1,6 @@
 """What each deviation of the default preset is worth: one setting at a time is put back, all else stays.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/ablation.py --jobs 2          # resumes: what is in the result table is not run again
     python benchmarks/ablation.py --report          # only writes results/ablation.md from the table
 

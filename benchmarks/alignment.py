@@ -1,6 +1,6 @@
 """Queries from elsewhere: aligned in one call, scored beside ridge and kNN; and what missing features cost.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/alignment.py --jobs 2         # resumes: what is in the result table is not run again
     python benchmarks/alignment.py --report         # only writes results/alignment.md from the table
 

@@ -1,6 +1,6 @@
 """What two parts of the calibration of open peaks are worth: belief in few validation cells, and misjudged peaks.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/calibration.py --jobs 2       # resumes: what is in the result table is not run again
     python benchmarks/calibration.py --report       # only writes results/calibration.md from the table
 

@@ -1,6 +1,6 @@
 """What the depth shift is worth: one trained model, scored with its shift and without.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/depth_shift.py --jobs 2       # resumes: what is in the result table is not run again
     python benchmarks/depth_shift.py --only bmmc    # one data set
     python benchmarks/depth_shift.py --report       # only writes results/depth_shift.md from the table

@@ -1,6 +1,6 @@
 """Tried, not part of scmog: terms that tie the two directions between RNA and ATAC together.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/latent_spaces.py            # resumes: what is in the result table is not run again
     python benchmarks/latent_spaces.py --report   # only writes results/latent_spaces.md from the table
 

@@ -1,6 +1,6 @@
 """scmog beside baselines and peers: same cells, same features, same scale of the truth.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/quality/run.py --jobs 2                   # resumes: what is in the result table is not run again
     python benchmarks/quality/run.py --only "pbmc10k-*" --only "scmog,ridge"
     python benchmarks/quality/run.py --report                   # only writes results/*.md from the table

@@ -1,6 +1,6 @@
 """The same training on a GPU and on the processor beside it: steps, whole fits with their scores, generation, memory.
 
-    export SCMOG_DATA=<folder with the data sets of SOURCES.md>
+    export SCMOG_DATA=<folder with the files of benchmarks/README.md>
     python benchmarks/speed/gpu.py            # resumes: what is in the result table is not run again
     python benchmarks/speed/gpu.py --only step
     python benchmarks/speed/gpu.py --report   # only writes results/gpu.md from the table

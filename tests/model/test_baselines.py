@@ -133,11 +133,6 @@ def test_of_many_cells_some_are_taken(monkeypatch):
     np.testing.assert_array_equal(chosen, some_cells(np.arange(100)[::-1]))
 
 
-def test_models_of_older_versions_say_so():
-    with pytest.raises(ValueError, match=r"older version of scmog.*evaluate\(baselines=False\)"):
-        Baselines.from_state({"source": "rna", "target": "atac", "mean": {}, "ridge": {}})
-
-
 @pytest.mark.parametrize("make", [sp.csr_matrix, sp.csc_matrix, np.asarray], ids=["csr", "csc", "dense"])
 def test_fewer_cells_of_wide_matrices(make, monkeypatch):
     """Those that hold the largest number of entries: 60 cells with 4 entries each, or 10 values where dense."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mudata import MuData
 
@@ -34,16 +33,3 @@ def test_identifiers_survive_saving_queries_and_loading(
         assert features("atac")["interval"].tolist() == names
         assert list(features("protein").columns) == []
         assert list(features("rna").index) == list(paired["rna"].var_names)
-
-
-def test_a_model_without_identifiers_loads(paired: MuData, make_model: Callable[..., SCMOG], tmp_path: Path) -> None:
-    """As scmog 0.1.0 saved it."""
-    model = make_model(with_identifiers(paired), train={"max_epochs": 1})
-    fields: dict[str, Any] = model.registry_["field_registries"]
-    for key in ("X", "atac", "proteins"):
-        del fields[key]["state_registry"]["identifiers"]
-    model.save(str(tmp_path / "old"))
-    old = SCMOG.load(tmp_path / "old", adata=False)
-    assert old.training_registry.identifiers == {"rna": {}, "atac": {}, "protein": {}}
-    assert old.training_registry.features("rna").shape == (40, 0)
-    assert old.get_generated(paired["rna"], source="rna", target="atac").n_obs == 120

@@ -186,8 +186,8 @@ class RegisteredModel(BaseModelClass):
                 model: Self = super().load(str(dir_path), adata=adata, **kwargs)
             except (EOFError, RuntimeError, OSError, pickle.UnpicklingError) as error:
                 message = (
-                    f"{str(dir_path)!r} does not hold a complete saved model, or one saved with newer versions of "
-                    f"other packages ({type(error).__name__}: {error})."
+                    f"{str(dir_path)!r} does not hold a complete saved model, or one of an earlier scmog, or of newer "
+                    f"versions of other packages ({type(error).__name__}: {error})."
                 )
                 raise ValueError(message) from error
         return model

@@ -239,19 +239,7 @@ class Baselines:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Fitted baselines from :meth:`state`.
-
-        Raises
-        ------
-        ValueError
-            If the state is that of a model of scmog 0.1.0, which kept others.
-        """
-        if "fitted" not in state:
-            message = (
-                "the model was saved by an older version of scmog, which kept other baselines; train it anew, or call "
-                "evaluate(baselines=False)."
-            )
-            raise ValueError(message)
+        """Fitted baselines from :meth:`state`."""
         baselines = cls(SourceSpace.from_state(state["space"]), state["target"])
         baselines.fitted = {name: kind.from_state(state["fitted"][name]) for name, kind in cls._classes.items()}
         return baselines

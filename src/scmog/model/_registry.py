@@ -33,7 +33,7 @@ class TrainingRegistry:
         Its features.
     identifiers
         What else they are known by, as arrays of text: ``"gene_id"`` and ``"gene_symbol"`` of genes, ``"interval"`` of
-        peaks. Empty where the training data had none, and in models of scmog 0.1.0, which did not keep them.
+        peaks. Empty where the training data had none.
     batch_key
         Column of the batch covariate; None without one.
     batches
@@ -56,7 +56,7 @@ class TrainingRegistry:
             self.layers[name] = place[_constants._DR_ATTR_KEY]
             state = field[_constants._STATE_REGISTRY_KEY]
             self.var_names[name] = state[CheckedLayerField.COLUMN_NAMES_KEY]
-            self.identifiers[name] = dict(state.get(CheckedLayerField.IDENTIFIERS_KEY, {}))
+            self.identifiers[name] = dict(state[CheckedLayerField.IDENTIFIERS_KEY])
         batch = fields.get(REGISTRY_KEYS.BATCH_KEY, {}).get(_constants._STATE_REGISTRY_KEY) or {}
         self.batch_key: str | None = batch.get(BatchField.KEY)
         self.batches: list[str] = list(batch.get(BatchField.CATEGORIES, ()))
