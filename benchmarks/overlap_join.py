@@ -40,16 +40,17 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def peaks(seed: int, *, wide: bool) -> pd.DataFrame:
-    from scmog.datasets._simulate_genome import CHROMOSOME_LENGTHS
+    from scmog.genomics import chromosome_sizes
 
     rng = np.random.default_rng(seed)
-    lengths = np.array(list(CHROMOSOME_LENGTHS.values()))
+    sizes = chromosome_sizes("hg38").drop(["chrY", "chrM"])
+    lengths = sizes.to_numpy()
     chrom = rng.choice(len(lengths), size=N_PEAKS, p=lengths / lengths.sum())
     start = rng.integers(lengths[chrom] - 1_000)
     width = rng.integers(200, 900, size=N_PEAKS)
     if wide:
         width[:20] = 2_000_000
-    return pd.DataFrame({"chrom": np.array(list(CHROMOSOME_LENGTHS))[chrom], "start": start, "end": start + width})
+    return pd.DataFrame({"chrom": sizes.index.to_numpy(object)[chrom], "start": start, "end": start + width})
 
 
 def join_scmog(query: pd.DataFrame, target: pd.DataFrame) -> Pairs:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from typing import NamedTuple
 
 
 class _Keys(NamedTuple):
@@ -20,6 +16,8 @@ class _Keys(NamedTuple):
     """``.var`` column: the feature was not measured in the query and enters as average."""
     ZERO_COUNTS_OBS: str = "scmog_zero_counts"
     """``.obs`` column of a generated modality: the source cell had no counts at all."""
+    GENERATED_OBS: str = "scmog_generated"
+    """``.obs`` column of a generated modality, true for all cells: it stays where ``.uns`` gets lost."""
     GENERATED_SUFFIX: str = "_generated"
     """Suffix of the modality that :meth:`scmog.model.SCMOG.generate` adds."""
 
@@ -36,13 +34,3 @@ class _SplitLabels(NamedTuple):
 
 
 SPLIT_LABELS = _SplitLabels()
-
-
-def is_generated(adata: AnnData) -> bool:
-    """Whether scmog wrote this modality; such a modality is never read as input.
-
-    ``.uns`` says so, which :func:`anndata.concat` drops by default; the column that it writes into obs survives.
-    """
-    mark = adata.uns.get(SCMOG_KEYS.UNS)
-    marked = isinstance(mark, Mapping) and bool(mark.get("generated", False))
-    return marked or SCMOG_KEYS.ZERO_COUNTS_OBS in adata.obs

@@ -25,8 +25,8 @@ class Modality:
         Key of the counts in the scvi-tools data registry (and in the mini-batches).
     aliases
         Names in ``mdata.mod`` under which the modality is found without being told, best first.
-    features
-        What one variable is called in messages.
+    title, feature
+        What it and one of its variables are called in messages and figures.
     likelihood
         Which decoder and loss the modality has as a target.
     unit
@@ -35,8 +35,6 @@ class Modality:
         Whether the target is on/off, so that a threshold applies.
     log_unit
         Unit of the generated values on the logarithmic scale, for targets that have one.
-    integer_counts
-        Whether raw values must be whole numbers.
     least_features
         With fewer of them there is nothing to learn.
     """
@@ -44,13 +42,18 @@ class Modality:
     name: str
     registry_key: str
     aliases: tuple[str, ...]
-    features: str
+    title: str
+    feature: str
     likelihood: Literal["negative_binomial", "bernoulli", "gaussian"]
     unit: str
     binary: bool = False
     log_unit: str | None = None
-    integer_counts: bool = True
     least_features: int = 1
+
+    @property
+    def features(self) -> str:
+        """What its variables are called."""
+        return f"{self.feature}s"
 
     @property
     def log_scaled(self) -> bool:
@@ -65,7 +68,8 @@ MODALITIES: dict[str, Modality] = {
             name="rna",
             registry_key="X",
             aliases=("rna", "gex", "RNA"),
-            features="genes",
+            title="RNA",
+            feature="gene",
             likelihood="negative_binomial",
             unit="expected counts at the median library size of the training cells",
             log_unit="expected log1p of counts at the median library size of the training cells",
@@ -74,7 +78,8 @@ MODALITIES: dict[str, Modality] = {
             name="atac",
             registry_key="atac",
             aliases=("atac", "peaks", "ATAC"),
-            features="peaks",
+            title="ATAC",
+            feature="peak",
             likelihood="bernoulli",
             unit="open (1) or closed (0)",
             binary=True,
@@ -83,7 +88,8 @@ MODALITIES: dict[str, Modality] = {
             name="protein",
             registry_key="proteins",
             aliases=("protein", "prot", "adt", "ADT"),
-            features="proteins",
+            title="protein",
+            feature="protein",
             likelihood="gaussian",
             unit="centred log-ratio over the proteins of a cell, ln((x + 1) / gmean(x + 1))",
             least_features=2,  # the centred log-ratio of a single one is 0

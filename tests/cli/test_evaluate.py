@@ -69,6 +69,11 @@ def test_an_existing_table_is_kept(data_dir: Path, model_dir: Path, tmp_path: Pa
         pytest.param(["paired.h5mu", "--all-baselines"], "cells with --split", id="no-training-data"),
         pytest.param(["paired.h5mu", "--metrics", "all", "rmse"], "--metrics takes all or names", id="all-and-more"),
         pytest.param(["paired.h5mu", "--labels", "type"], "labels_key 'type' is in no obs", id="labels"),
+        pytest.param(
+            ["paired.h5mu", "--split", "test", "--build", "hg38", "--no-align"],
+            "--build and --no-align can't be used here: --split scores cells of the training data",
+            id="alignment of the training data",
+        ),
         pytest.param(["paired.h5mu", "--output", "scores.txt"], "must end in .csv", id="output-ending"),
     ],
 )

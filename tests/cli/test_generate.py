@@ -100,6 +100,21 @@ def test_key_added(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
     assert columns[0] == columns[1]
 
 
+def test_what_was_there_before_is_not_shown_as_new(
+    data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.h5mu"
+    argv = ["generate", "--model", str(model_dir), "--output", str(output), "--overwrite"]
+    assert main([*argv, str(data_dir / "paired.h5mu"), "--target", "rna"]) == 0
+    capsys.readouterr()
+    assert main([*argv, str(output), "--target", "atac"]) == 0
+    shown = capsys.readouterr().out
+    assert "atac_generated: " in shown
+    assert "rna_generated: " not in shown
+    with h5py.File(output) as file:
+        assert set(file["mod"]) == {"rna", "atac", "rna_generated", "atac_generated"}
+
+
 def test_features_are_aligned(
     data_dir: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,6 +218,10 @@ def test_a_failed_write_leaves_nothing_behind(
         pytest.param(["rna.h5mu", "--output", "o.h5mu", "--source", "protein"], "no direction", id="direction"),
         pytest.param(["rna.h5mu", "--output", "o.h5mu", "--threshold", "1.5"], "threshold must be", id="threshold"),
         pytest.param(["rna.h5mu", "--output", "o.h5ad", "--key-added", "x"], "--key-added", id="key-without-mudata"),
+        pytest.param(["paired.h5mu", "--output", "o.h5mu", "--source", "atac", "--build", "sacCer3"],
+                     "build must be one of", id="build of equal names"),
+        pytest.param(["paired.h5mu", "--output", "o.h5mu", "--source", "atac", "--chain-file", "none.chain"],
+                     "none.chain", id="chain file of equal names"),
         pytest.param(["paired.h5mu", "--output", "o.h5ad"], "several directions", id="ambiguous-mudata"),
         pytest.param(["paired.h5mu", "--output", "o.h5mu", "--key-added", "atac", "--target", "atac"],
                      "is measured and is not overwritten", id="measured"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +46,22 @@ def test_options_reach_the_model(
     captured = capsys.readouterr()
     assert "Scores of 36 test cells" in captured.out
     assert other_notes(captured.err) == []
+
+
+def test_of_several_processes_the_first_one_writes(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = SCMOG.train
+
+    def train_as_second(self: SCMOG, *args: object, **kwargs: object) -> None:
+        train(self, *args, **kwargs)
+        self.trainer = SimpleNamespace(is_global_zero=False)
+
+    monkeypatch.setattr(SCMOG, "train", train_as_second)
+    argv = ["train", str(data_dir / "paired.h5mu"), "--output", str(tmp_path / "model"), *SHORT]
+    assert main([*argv, "--directions", "rna:atac"]) == 0
+    assert not (tmp_path / "model").exists()
+    assert "Scores" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from mudata import MuData
 from packaging.version import Version
 
-from scmog.data import BatchField, find_obs_column
+from scmog.data import BatchField, as_names, find_obs_column
 
 _PANDAS_3 = Version(version("pandas")) >= Version("3")
 
@@ -33,6 +33,16 @@ def test_where_a_column_is_found(paired):
     assert set(find_obs_column(paired, "x")) == {7}
     paired.obs["x"] = "global"  # and the global table before both
     assert set(find_obs_column(paired, "x")) == {"global"}
+
+
+def test_each_cell_has_the_value_of_the_first_modality_that_knows_it(paired):
+    rna, atac = paired["rna"][:80].copy(), paired["atac"][40:].copy()
+    rna.obs["x"], atac.obs["x"] = 1, 2
+    mdata = MuData({"rna": rna, "atac": atac})
+    assert as_names(find_obs_column(mdata, "x")).tolist() == ["1"] * 80 + ["2"] * 40
+    assert as_names(find_obs_column(mdata, "x", first="atac")).tolist() == ["1"] * 40 + ["2"] * 80
+    atac.uns["scmog"] = {"generated": True}
+    assert find_obs_column(mdata, "x").isna().sum() == 40
 
 
 def test_columns_of_modalities_are_matched_by_cell(paired):
@@ -106,3 +116,23 @@ def test_bad_columns(paired):
     paired.obs["donor"] = ["a"] * 118 + [None, np.nan]
     with pytest.raises(ValueError, match=r"batch_key 'donor' is missing for 2 cell\(s\); fill it"):
         BatchField("donor").validate_field(paired)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        pytest.param(pd.Series([1, 2, 2]), ["1", "2", "2"], id="whole"),
+        pytest.param(pd.Series([1, 2, None]), ["1", "2", None], id="with a gap"),
+        pytest.param(pd.Series([1, 2, None]).astype("category"), ["1", "2", None], id="categories with a gap"),
+        pytest.param(pd.Series([1, 2, None], dtype="Int64"), ["1", "2", None], id="nullable"),
+        pytest.param(pd.Series([1.5, 2, None]), ["1.5", "2.0", None], id="fractions"),
+        pytest.param(pd.Series(["a", None, "1.0"], dtype="category"), ["a", None, "1.0"], id="text"),
+        pytest.param(pd.Series([None, None], dtype=object), [None, None], id="nothing"),
+        pytest.param(pd.Series([True, False]), ["True", "False"], id="booleans"),
+        pytest.param(pd.Series(["a", None, "b"], index=["x", "x", "x"]), ["a", None, "b"], id="cells of one name"),
+    ],
+)
+def test_names(column: pd.Series, expected: list[str | None]) -> None:
+    names = as_names(column)
+    assert names.index.equals(column.index)
+    assert [None if pd.isna(name) else name for name in names] == expected

@@ -6,7 +6,7 @@ import pytest
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import is_generated
+from scmog._mudata import is_generated
 from scmog.data import find_modalities, resolve_directions
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from anndata import AnnData
 from scipy import sparse
 
 from scmog.metrics import auprc, auroc, correlation_matrix_distance, pearson, rmse, spearman
@@ -14,6 +15,7 @@ from scmog.metrics import auprc, auroc, correlation_matrix_distance, pearson, rm
     ("truth", "prediction", "options", "error", "match"),
     [
         pytest.param(np.ones((2, 3)), np.ones((3, 2)), {}, ValueError, r"\(2, 3\) and \(3, 2\)", id="shapes"),
+        pytest.param(AnnData(np.ones((2, 2))), np.ones((2, 2)), {}, TypeError, "pass its .X", id="AnnData"),
         pytest.param(np.ones(3), np.ones(3), {}, ValueError, "matrix of shape", id="one-dimensional"),
         pytest.param(np.full((2, 2), np.nan), np.ones((2, 2)), {}, ValueError, "truth contains NaN", id="nan-truth"),
         pytest.param(np.ones((2, 2)), np.full((2, 2), np.nan), {}, ValueError, "contains NaN", id="nan-prediction"),

@@ -89,6 +89,68 @@ def test_modalities_of_different_cells_are_fine_for_a_query(trained, paired, exp
     same(probabilities(trained, query), expected[:70])
 
 
+def test_rows_are_those_of_the_mudata_whatever_the_order_of_the_modality(trained, paired, expected):
+    query = MuData({"protein": paired["protein"].copy(), "rna": paired["rna"][::-1].copy()})
+    assert list(query.obs_names) == list(paired.obs_names)
+    same(probabilities(trained, query), expected)
+    generated = trained.get_generated(query, target="atac", threshold=None, indices=[5, 2])
+    assert list(generated.obs_names) == list(query.obs_names[[5, 2]])
+    same(generated.X, expected[[5, 2]])
+    latent = trained.get_latent_representation(paired, source="rna", target="atac")
+    same(trained.get_latent_representation(query, source="rna", target="atac"), latent)
+    trained.generate(query, target="atac")
+    assert list(query["atac_generated"].obs_names) == list(query.obs_names)
+
+
+def test_indices_count_in_a_mudata_of_which_the_modality_has_a_part(trained, paired, expected):
+    query = MuData({"protein": paired["protein"][:90].copy(), "rna": paired["rna"][40:].copy()})
+    generated = trained.get_generated(query, target="atac", threshold=None, indices=[100, 41])
+    assert list(generated.obs_names) == list(query.obs_names[[100, 41]])
+    same(generated.X, expected[[100, 41]])
+    same(probabilities(trained, query), expected[40:])
+    with pytest.raises(ValueError, match="2 of the cells that indices choose lack the modality"):
+        trained.get_generated(query, target="atac", indices=[39, 3, 40])
+
+
+def test_cells_that_the_mudata_does_not_know_are_no_silent_loss(trained, paired):
+    query = MuData({"rna": paired["rna"][:50].copy()})
+    query.mod["rna"] = paired["rna"].copy()
+    with pytest.raises(ValueError, match=r"cells that the MuData does not know; call mdata.update\(\)"):
+        trained.get_generated(query, source="rna", target="atac")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of anndata and mudata: names are not unique
+def test_cells_of_one_name_in_another_order_are_refused(trained, paired):
+    rna, protein = paired["rna"].copy(), paired["protein"].copy()
+    rna.obs_names = ["same", *rna.obs_names[1:-1], "same"]
+    same(probabilities(trained, rna), probabilities(trained, paired["rna"]))
+    query = MuData({"protein": protein, "rna": rna})
+    with pytest.raises(ValueError, match="cells have the same name"):
+        trained.get_generated(query, source="rna", target="atac")
+
+
+def test_open_peaks_and_their_probabilities_can_be_changed_one_by_one(trained, paired):
+    generated = trained.get_generated(paired, source="rna", target="atac")
+    before = generated.layers["probability"].copy()
+    generated.X.data[::2] = 0
+    generated.X.eliminate_zeros()
+    assert (generated.layers["probability"] != before).nnz == 0
+
+
+def test_modalities_that_share_features_are_refused(trained, paired):
+    halves = MuData({"rna": paired["rna"][:60].copy(), "other": paired["rna"][60:].copy()}, axis=1)
+    with pytest.raises(ValueError, match="share features"):
+        trained.generate(halves)
+
+
+@pytest.mark.parametrize("key", ["a/b", "", 5])
+def test_names_that_no_file_could_hold_are_refused(trained, paired, key):
+    query = MuData({"rna": paired["rna"].copy()})
+    with pytest.raises(ValueError, match="key_added must be a name"):
+        trained.generate(query, target="atac", key_added=key)
+    assert list(query.mod) == ["rna"]
+
+
 def test_missing_features_that_lost_their_mark_are_noticed(trained, paired, caplog):
     query = scmog.pp.align_features(paired["rna"][:, :25].copy(), trained, modality="rna", warn_below=0.6)
     trained.get_generated(query, source="rna", target="atac")
@@ -153,6 +215,21 @@ def test_unknown_batches_mean_the_average_batch_with_a_warning(trained_batch, ba
     with caplog.at_level(logging.WARNING):
         same(probabilities(trained_batch, query), expected)
     assert pd.Series(caplog.messages).str.contains(words).any()
+
+
+@pytest.mark.parametrize("other", ["hto", "atac_generated"])
+def test_the_batch_is_that_of_the_source(trained_batch, batched, expected_batch, other):
+    """Not that of a modality which comes before it, be it of other cells or generated."""
+    swapped = batched["rna"].copy()
+    swapped.obs["batch"] = np.where(swapped.obs["batch"] == "batch_1", "batch_2", "batch_1")
+    if other == "atac_generated":
+        swapped.uns["scmog"] = {"generated": True}
+    swapped.var_names = "other_" + swapped.var_names
+    query = MuData({other: swapped, "rna": batched["rna"].copy()})
+    assert "batch" not in query.obs
+    same(probabilities(trained_batch, query), expected_batch)
+    parts = MuData({other: swapped[:50].copy(), "rna": batched["rna"][50:].copy()})
+    same(probabilities(trained_batch, parts), expected_batch[50:])
 
 
 def test_unseen_missing_and_known_batches_in_one_query(trained_batch, batched, expected_batch):

@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from mudata import MuData
 
 import scmog
@@ -84,6 +85,24 @@ def test_other_cells_need_refit(paired, make_model, quick):
     model.train(**quick, refit=True)
     generated = model.get_generated(other, **_ATAC)
     assert generated.X.mean() == pytest.approx((other["atac"].X > 0).mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("known", [0, 40], ids=["no known batch", "some known batches"])
+def test_cells_of_unknown_batches_can_be_trained_on(paired, make_model, quick, known, caplog):
+    paired.obs["run"] = np.resize(["a", "b", "b"], 120)
+    model = make_model(paired, setup={"batch_key": "run"})
+    shares = model.module.batch_proportions.clone()
+    other = paired.copy()
+    other.obs_names = other.obs_names + "_other"
+    for adata in other.mod.values():
+        adata.obs_names = other.obs_names
+    other.obs["run"] = ["a"] * known + ["new"] * (120 - known)
+    other.obs["split"] = np.resize(["train", "train", "validation"], 120)
+    model.adata = other
+    model.train(**quick, split_key="split", refit=True)
+    assert "Batches ['new'] of the query were not seen" in caplog.text
+    torch.testing.assert_close(model.module.batch_proportions, torch.tensor([1.0, 0.0]) if known else shares)
+    assert np.isfinite(model.get_generated(other, **_ATAC, threshold=None).X).all()
 
 
 def test_load_with_an_anndata(paired, make_model, tmp_path):

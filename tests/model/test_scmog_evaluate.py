@@ -186,6 +186,16 @@ def test_generated_modalities_are_known_without_their_uns(trained, query):
         trained.evaluate(MuData({"rna": query["rna"], "atac": joined}), directions=[("rna", "atac")])
 
 
+def test_the_flag_of_empty_cells_may_be_copied(trained, query):
+    """It marks cells, not generated modalities."""
+    trained.generate(query, target="atac")
+    query["rna"].obs["scmog_zero_counts"] = query["atac_generated"].obs["scmog_zero_counts"]
+    before = query["atac_generated"].X.copy()
+    trained.generate(query, target="atac")
+    assert (query["atac_generated"].X != before).nnz == 0
+    assert query["atac_generated"].obs["scmog_generated"].all()
+
+
 def test_missing_target_features_are_not_scored(trained, paired):
     absent = np.arange(60) < 30
     directions = [("rna", "atac")]

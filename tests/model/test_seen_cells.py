@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from mudata import MuData
 
 import scmog
 from scmog.model import SCMOG
@@ -40,6 +41,18 @@ def test_training_data_that_are_passed_as_cells_to_score_are_noticed(paired, mak
     assert "trained or validated on" not in caplog.text
     model.evaluate(paired, **RNA_TO_ATAC)
     assert f"rna_to_atac: 90 {WORDS.format(120)}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("lacking", "n"), [(["rna"], 90), (["atac"], 90), (["rna", "atac"], 0)], ids=["genes", "peaks", "both: no telling"]
+)
+def test_seen_cells_are_known_by_the_modality_that_is_complete(paired, make_model, split, caplog, lacking, n):
+    """Totals are of fewer features where some are missing."""
+    model = make_model(paired, train={"split_key": split})
+    fewer = {name: paired[name][:, (3 if name in lacking else 0) :].copy() for name in ("rna", "atac")}
+    caplog.clear()
+    model.evaluate(scmog.pp.align_features(MuData(fewer), model), **RNA_TO_ATAC)
+    assert (f"rna_to_atac: {n} {WORDS.format(120)}" in caplog.text) == (n > 0)
 
 
 def test_cells_of_the_same_names_from_elsewhere_are_new(paired, make_model, caplog):

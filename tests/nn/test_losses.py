@@ -212,6 +212,21 @@ def test_nb_of_a_million_counts_is_accurate_in_single(count: float, mean: float,
     assert loss.item() == pytest.approx(-stats.nbinom.logpmf(count, dispersion, dispersion / (dispersion + mean)), 1e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_nb_in_half_precision_computes_in_single(dtype: torch.dtype) -> None:
+    mean, dispersion, counts = (torch.as_tensor(a, dtype=torch.float32) for a in nb_parameters())
+    mean, dispersion = mean.to(dtype), dispersion.to(dtype).clamp_min(1e-2)
+    mean.requires_grad_()
+    for reduction in ("cell", "none"):
+        loss = negative_binomial_loss(mean, dispersion, counts, reduction=reduction)
+        expected = negative_binomial_loss(mean.float(), dispersion.float(), counts, reduction=reduction)
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, expected)
+    loss.sum().backward()
+    assert mean.grad is not None
+    assert mean.grad.dtype == dtype
+
+
 def test_nb_gradient() -> None:
     mean, dispersion, counts = (torch.as_tensor(a[:3, :4]) for a in nb_parameters())
     target = counts * 0.7  # real values, zeros among them

@@ -128,6 +128,7 @@ def test_draws_on_the_axes_given():
     ("history", "n_axes", "match"),
     [
         pytest.param({"lr": pd.DataFrame({"lr": [0.1]})}, 2, r"keys \['lr'\]", id="no-losses"),
+        pytest.param(None, 2, "model.history of a trained model", id="not trained"),
         pytest.param(_history({"rna_to_atac": 1.0}), 1, "each of the 2 panels, got 1", id="axes"),
     ],
 )

@@ -88,7 +88,7 @@ def test_unclear_modality(data, model):
 def test_annotation_is_kept_and_can_be_written(data, model, tmp_path):
     rna = data["rna"][:, :27].copy()
     rna.var["variable"], rna.var["rank"], rna.var["kind"] = True, range(27), "gene"
-    rna.obsm["X_pca"], rna.uns["note"] = np.ones((90, 2)), "mine"
+    rna.obsm["X_pca"], rna.uns["note"], rna.uns["nested"] = np.ones((90, 2)), "mine", {"colors": ["red"]}
     query = mudata.MuData({"rna": rna})
     query.obsm["X_umap"], query.uns["study"] = np.zeros((90, 2)), "ours"
     aligned = scmog.pp.align_features(query, model)
@@ -97,6 +97,8 @@ def test_annotation_is_kept_and_can_be_written(data, model, tmp_path):
     assert aligned["rna"].var["variable"].isna().sum() == aligned["rna"].var["rank"].isna().sum() == 3
     aligned.write(tmp_path / "aligned.h5mu")
     assert mudata.read_h5mu(tmp_path / "aligned.h5mu")["rna"].var["scmog_missing"].sum() == 3
+    aligned["rna"].uns["nested"]["colors"].append("blue")
+    assert rna.uns["nested"] == {"colors": ["red"]}
 
 
 def test_missing_stays_missing(data, model):

@@ -36,6 +36,20 @@ def _features(names, **columns):
             id="peak names",
         ),
         pytest.param(
+            ["chr1:1-2", "chrX-1e+05-100500", "chrX:1,000,000-1,000,500", "Y_1_2"],
+            {},
+            {},
+            ["chr1:1-2"],
+            id="R, browser",
+        ),
+        pytest.param(
+            "abcd",
+            {"chrom": ["chr1", "chrX", "chr2", "Y"], "location": [12.5, 3.1, 4.0, np.nan]},
+            {},
+            "ac",
+            id="centimorgans",
+        ),
+        pytest.param(
             "abcd",
             {"chrom": ["chrY_KI270740v1_random", "chr4-GL456216-random", "chr19", "chrUn_1"]},
             {},

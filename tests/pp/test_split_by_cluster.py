@@ -106,11 +106,14 @@ def test_anndata(mdata):
         pytest.param({"modality": "nope"}, KeyError, "'nope' is not in", id="modality"),
         pytest.param({"n_neighbors": 300}, ValueError, "too small to cluster", id="too small"),
         pytest.param({"key_added": "donor"}, ValueError, "exists and is not a split", id="taken"),
+        pytest.param({"cluster_key": "mine"}, ValueError, "'mine'\\] exists and holds other values", id="clusters"),
+        pytest.param({"cluster_key": "split"}, ValueError, "'split' would name two columns", id="one name"),
     ],
 )
 def test_refused(mdata, options, error, message):
     mdata["rna"].layers["scaled"] = mdata["rna"].X * 0.3
     mdata.obs["donor"] = pd.Categorical([f"d{i % 3}" for i in range(300)])
+    mdata.obs["mine"] = pd.Categorical([str(i % 3) for i in range(300)])
     before = mdata.obs.copy()
     with pytest.raises(error, match=message):
         split_by_cluster(mdata, **options)

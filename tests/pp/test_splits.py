@@ -204,6 +204,18 @@ class TestAll:
             run(paired)
         pd.testing.assert_frame_equal(paired.obs, before)
 
+    def test_numbers_of_the_user_are_kept(self, paired, run):
+        run(paired)
+        taken = [column for column in paired.obs if column.startswith(("split", "fold"))]
+        for column in taken:
+            data = paired.copy()
+            data.obs = data.obs.drop(columns=taken)
+            data.obs[column] = np.arange(120) % 4
+            before = data.obs.copy()
+            with pytest.raises(ValueError, match="exists and"):
+                run(data)
+            pd.testing.assert_frame_equal(data.obs, before)
+
     def test_duplicate_cells_and_views_are_refused(self, paired, run):
         adata = AnnData(paired["rna"].X, obs=paired["rna"].obs.copy())
         adata.obs_names = ["same"] * 2 + list(adata.obs_names[2:])
@@ -220,6 +232,13 @@ class TestAll:
         back = mudata.read_h5mu(tmp_path / "x.h5mu")
         column = next(column for column in paired.obs if column.startswith("split"))
         assert (back.obs[column].astype(str) == paired.obs[column].astype(str)).all()
+
+
+def test_one_name_for_two_columns_is_refused(paired):
+    before = paired.obs.copy()
+    with pytest.raises(ValueError, match="'split_1' would name two columns"):
+        split_kfold(paired, fold_key="split_1")
+    pd.testing.assert_frame_equal(paired.obs, before)
 
 
 def test_sizes_are_logged(paired, caplog):

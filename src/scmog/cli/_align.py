@@ -9,11 +9,12 @@ import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import is_generated
-from scmog._modalities import MODALITIES
+from scmog._mudata import measured_keys
 from scmog.cli._arguments import PairsAction, name_pair
 from scmog.model import SCMOG
 from scmog.pp import AlignmentReport, align_features
+
+_MIN_MATCHED = 0.5
 
 
 def add_alignment(parser: argparse.ArgumentParser) -> None:
@@ -37,18 +38,31 @@ def add_alignment(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--min-matched",
         type=float,
-        default=0.5,
+        default=_MIN_MATCHED,
         metavar="SHARE",
         help="least share of the model's features that must be found (default: %(default)s)",
     )
     group.add_argument("--no-align", action="store_true", help="refuse features that are not exactly the model's")
 
 
+def refuse_alignment(args: argparse.Namespace, *, because: str) -> None:
+    """Raise ValueError if any option of the alignment was given."""
+    values = {"--chain-file": args.chain_file, "--build": args.build, "--protein-names": args.protein_names}
+    given = [option for option, value in values.items() if value is not None]
+    given += ["--min-matched"] * (args.min_matched != _MIN_MATCHED) + ["--no-align"] * args.no_align
+    if given:
+        message = f"{' and '.join(given)} can't be used here: {because}."
+        raise ValueError(message)
+
+
 def aligned(
     query: MuData | AnnData, model: SCMOG, args: argparse.Namespace, *, modality: str | None = None
 ) -> MuData | AnnData:
-    """The query in the model's features, with a report; the query itself where it has them already."""
-    if args.no_align or _has_the_features(query, model, modality):
+    """The query in the model's features, with a report; the query itself where it has them already.
+
+    Names that are the same say nothing of the build, so that ``--build`` and ``--chain-file`` are never passed over.
+    """
+    if args.no_align or (args.build is args.chain_file is None and _has_the_features(query, model, modality)):
         return query
     result = align_features(
         query,
@@ -71,8 +85,8 @@ def _has_the_features(query: MuData | AnnData, model: SCMOG, modality: str | Non
         measured = [
             (name, query.mod[alias])
             for name, key in registry.names.items()
-            for alias in dict.fromkeys((key, *MODALITIES[name].aliases))
-            if modality in (None, name) and alias in query.mod and not is_generated(query.mod[alias])
+            for alias in measured_keys(query, name, key)[:1]
+            if modality in (None, name)
         ]
     return all(
         np.array_equal(adata.var_names.astype(str), np.asarray(registry.var_names[name], dtype=str))

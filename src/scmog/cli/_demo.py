@@ -142,7 +142,7 @@ def in_words(scores: pd.DataFrame) -> Iterator[str]:
         mean, oracle, ridge, ours = (per_feature[direction, m] for m in ("training mean", "oracle", "ridge", "scmog"))
         lead = ours - ridge
         verdict = "close to" if abs(lead) < CLOSE else "ahead of" if lead > 0 else "behind"
-        feature = MODALITIES[direction.split("_to_")[1]].features.removesuffix("s")
+        feature = MODALITIES[direction.split("_to_")[1]].feature
         yield (
             f"{arrow(direction)}, per {feature}: scmog covers {(ours - mean) / (oracle - mean):.0%} of the way from "
             f"the training mean to the oracle; it is {verdict} ridge ({lead:+.3f})."

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from scmog._constants import SPLIT_LABELS
-from scmog.cli._align import add_alignment, aligned
+from scmog.cli._align import add_alignment, aligned, refuse_alignment
 from scmog.cli._arguments import add_directions, add_overwrite
 from scmog.cli._files import check_ending, check_model, check_output, read
 from scmog.cli._table import format_scores
@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     if args.all_baselines and args.split is None:
         message = "--all-baselines are fitted on the training data: give these as DATA, and the cells with --split."
         raise ValueError(message)
+    if args.split is not None:
+        refuse_alignment(args, because="--split scores cells of the training data, which have the model's features")
     if args.metrics is not None and "all" in args.metrics and len(args.metrics) > 1:
         message = f"--metrics takes all or names, got both: {' '.join(args.metrics)}."
         raise ValueError(message)

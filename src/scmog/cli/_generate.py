@@ -11,8 +11,9 @@ from typing import Any
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import SCMOG_KEYS, is_generated
+from scmog._constants import SCMOG_KEYS
 from scmog._modalities import MODALITIES
+from scmog._mudata import is_generated
 from scmog.cli._align import add_alignment, aligned
 from scmog.cli._arguments import add_overwrite, threshold
 from scmog.cli._files import check_ending, check_model, check_output, read, write
@@ -82,11 +83,10 @@ def run(args: argparse.Namespace) -> None:
         write(generated, args.output)
         _show("generated", generated)
     else:
-        completed = _completed(model, query, cells, args.key_added, options)
+        completed, new = _completed(model, query, cells, args.key_added, options)
         write(completed, args.output)
-        for name, adata in completed.mod.items():
-            if is_generated(adata):
-                _show(name, adata)
+        for name in new:
+            _show(name, completed.mod[name])
     print(f"Written: {args.output}")
 
 
@@ -101,20 +101,18 @@ def _generated_alone(
 
 def _completed(
     model: SCMOG, query: MuData | AnnData, cells: MuData | AnnData, key_added: str | None, options: Mapping[str, Any]
-) -> MuData:
-    """The query, in its own features, with what was generated from its aligned cells."""
+) -> tuple[MuData, list[str]]:
+    """The query, in its own features, with what was generated from its aligned cells, and the names of that."""
     if not isinstance(query, MuData) or not isinstance(cells, MuData):
         message = "an .h5ad query gives an .h5ad output: choose an --output that ends in .h5ad."
         raise ValueError(message)
     before = {name: adata for name, adata in cells.mod.items() if is_generated(adata)}
     model.generate(cells, key_added=key_added, **options)
+    new = {name: adata for name, adata in cells.mod.items() if is_generated(adata) and adata is not before.get(name)}
     if cells is not query:
-        new = {
-            name: adata for name, adata in cells.mod.items() if is_generated(adata) and adata is not before.get(name)
-        }
         add_modalities(query, new)
         query.uns[SCMOG_KEYS.ALIGNMENT_UNS] = cells.uns[SCMOG_KEYS.ALIGNMENT_UNS]
-    return query
+    return query, list(new)
 
 
 def _show(name: str, generated: AnnData) -> None:

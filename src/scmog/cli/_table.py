@@ -70,11 +70,7 @@ def format_scores(scores: pd.DataFrame) -> str:
 
 def arrow(direction: str) -> str:
     """``rna_to_atac`` as ``RNA -> ATAC``."""
-    return " -> ".join(_title(modality) for modality in direction.split("_to_"))
-
-
-def _title(modality: str) -> str:
-    return modality.upper() if modality in ("rna", "atac") else modality
+    return " -> ".join(MODALITIES[modality].title for modality in direction.split("_to_"))
 
 
 def _over(direction: str, axis: str) -> str:

@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
         devices=args.devices,
         enable_progress_bar=sys.stdout.isatty(),  # a log file would get hundreds of bars
     )
+    if not model.trainer.is_global_zero:  # of several devices each runs the command, and one of them writes
+        return
     model.save(args.output, overwrite=args.overwrite)
     print(f"Model: {args.output}")
     show_held_out_scores(model)

@@ -11,31 +11,23 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data.fields import BaseAnnDataField
 
+from scmog._mudata import find_obs_column
+
 logger = logging.getLogger(__name__)
 
 _CODES_COLUMN = f"_scvi_{REGISTRY_KEYS.BATCH_KEY}"
 
 
-def find_obs_column(mdata: MuData, key: str) -> pd.Series | None:
-    """Column ``key`` of the global obs or else of the first modality that has it; None if none has.
-
-    Global obs first; mudata 0.4 no longer copies columns of the modalities up.
-    """
-    if key in mdata.obs:
-        return mdata.obs[key]
-    for adata in mdata.mod.values():
-        if key in adata.obs:
-            column = adata.obs[key]
-            return column if column.index.equals(mdata.obs_names) else column.reindex(mdata.obs_names)
-    return None
-
-
 def as_names(column: pd.Series) -> pd.Series:
     """Batches or labels as strings; missing ones stay missing, and 1 does not become "1.0" because of them."""
-    present = column.dropna()
-    if present.dtype.kind == "f" and (present == present.round()).all():
-        present = present.astype(np.int64)
-    return present.astype(str).reindex(column.index)
+    names = pd.Series(np.nan, index=column.index, dtype=object)
+    there = column.notna().to_numpy()
+    # categories have a type of their own, and columns that were put together have none
+    values = np.asarray(pd.Series(np.asarray(column[there])).infer_objects())
+    if values.dtype.kind == "f" and (values == values.round()).all():
+        values = values.astype(np.int64)
+    names[there] = values.astype(str)
+    return names
 
 
 class BatchField(BaseAnnDataField):

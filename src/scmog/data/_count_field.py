@@ -154,13 +154,12 @@ class CheckedLayerField(LayerField):
 
     def _check_values(self, matrix: Any) -> None:
         for values in _blocks(matrix):
-            problem = _first_problem(values, whole=self.modality.integer_counts)
+            problem = _first_problem(values)
             if problem:
                 message = (
-                    f"{self._subject} holds {problem}; expected raw counts (finite, not negative"
-                    f"{', whole' if self.modality.integer_counts else ''}). If the raw counts are in a layer, name it: "
-                    f"setup_mudata(..., {self.modality.name}_layer='counts'); in a query move them to where the "
-                    "training data had them, e.g. query.X = query.layers['counts']."
+                    f"{self._subject} holds {problem}; expected raw counts (finite, not negative, whole). If the raw "
+                    f"counts are in a layer, name it: setup_mudata(..., {self.modality.name}_layer='counts'); in a "
+                    "query move them to where the training data had them, e.g. query.X = query.layers['counts']."
                 )
                 raise ValueError(message)
 
@@ -183,7 +182,7 @@ def _blocks(matrix: Any) -> Iterator[np.ndarray]:
         yield block.data if sp.issparse(block) else np.asarray(block)
 
 
-def _first_problem(values: np.ndarray, *, whole: bool) -> str | None:
+def _first_problem(values: np.ndarray) -> str | None:
     if values.size == 0:
         return None
     if values.dtype.kind not in "fiub":
@@ -193,7 +192,7 @@ def _first_problem(values: np.ndarray, *, whole: bool) -> str | None:
         return f"{n} NaN or infinite value(s)"
     if values.min() < 0:
         return f"negative values (smallest {values.min():.4g})"
-    if whole and values.dtype.kind == "f":
+    if values.dtype.kind == "f":
         fractional = values[values != np.floor(values)]
         if fractional.size:
             return f"fractional values such as {fractional[0]:.4g}, as after normalisation or log transformation"

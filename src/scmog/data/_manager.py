@@ -9,7 +9,7 @@ from mudata import MuData
 from scvi.data import AnnDataManager, AnnDataManagerValidationCheck, _constants
 from torch.utils.data import Dataset, Subset
 
-from scmog._constants import is_generated
+from scmog._mudata import is_generated
 from scmog.data._batch_field import BatchField
 from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._rows_dataset import RowsDataset

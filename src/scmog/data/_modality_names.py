@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from mudata import MuData
 
-from scmog._constants import is_generated
 from scmog._modalities import MODALITIES, PAPER_DIRECTIONS, Direction
+from scmog._mudata import is_generated, measured_keys
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def find_modalities(mdata: MuData, modalities: Mapping[str, str] | None = None) 
     """
     measured = [name for name, adata in mdata.mod.items() if not is_generated(adata)]
     found = _check_mapping(modalities or {}, mdata, measured)
-    for name, modality in MODALITIES.items():
+    for name in MODALITIES:
         if name not in found:
-            free = [alias for alias in modality.aliases if alias in measured and alias not in found.values()]
+            free = [key for key in measured_keys(mdata, name) if key not in found.values()]
             if free:
                 found[name] = free[0]
     ignored = [name for name in measured if name not in found.values()]

@@ -8,7 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
-from scmog.data._batch_field import find_obs_column
+from scmog._mudata import find_obs_column
 
 _DEFAULT_TRAIN_SIZE = 0.9
 

@@ -5,32 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-# GRCh38, so that simulated regions are valid ones; chrX is there because removing it is part of real pipelines.
-CHROMOSOME_LENGTHS = {
-    "chr1": 248_956_422,
-    "chr2": 242_193_529,
-    "chr3": 198_295_559,
-    "chr4": 190_214_555,
-    "chr5": 181_538_259,
-    "chr6": 170_805_979,
-    "chr7": 159_345_973,
-    "chr8": 145_138_636,
-    "chr9": 138_394_717,
-    "chr10": 133_797_422,
-    "chr11": 135_086_622,
-    "chr12": 133_275_309,
-    "chr13": 114_364_328,
-    "chr14": 107_043_718,
-    "chr15": 101_991_189,
-    "chr16": 90_338_345,
-    "chr17": 83_257_441,
-    "chr18": 80_373_285,
-    "chr19": 58_617_616,
-    "chr20": 64_444_167,
-    "chr21": 46_709_983,
-    "chr22": 50_818_468,
-    "chrX": 156_040_895,
-}
+from scmog.genomics import chromosome_sizes
+
 BIN = 1_000  # one peak per kilobase at most: peaks never overlap, names are unique
 PEAK_WIDTHS = (200, 900)  # base pairs, the range of most 10x peaks
 SHARE_NEAR_GENES = 0.7
@@ -38,8 +14,10 @@ PEAK_TO_GENE_SCALE = 20_000  # base pairs, scale of the Laplace distribution of 
 LINK_SCALE = 30_000  # base pairs over which a link fades to 1/e
 LINK_LIMIT = 150_000  # base pairs beyond which there is no link
 
-_LENGTHS = np.array(list(CHROMOSOME_LENGTHS.values()))
-_NAMES = np.array(list(CHROMOSOME_LENGTHS))
+# simulated regions are valid ones; chrX is there because removing it is part of real pipelines
+_SIZES = chromosome_sizes("hg38").drop(["chrY", "chrM"])
+_LENGTHS = _SIZES.to_numpy()
+_NAMES = _SIZES.index.to_numpy(object)
 
 
 def place_genes(rng: np.random.Generator, *, n_genes: int) -> pd.DataFrame:

@@ -15,7 +15,8 @@ Intervals: TypeAlias = pd.DataFrame | pd.Series | pd.Index | np.ndarray | Sequen
 # R writes 100000 as 1e+05, and browsers write 100,000: both turn up in peak names.
 _NUMBER = r"\d[\d,]*(?:[eE]\+?\d+)?"
 # A chromosome does not end in a separator: chr1:-5-10 has a negative start.
-_NAME = re.compile(rf"^\s*(?P<chrom>.*[^:_\s-])[:_-](?P<start>{_NUMBER})[_-](?P<end>{_NUMBER})\s*$")
+INTERVAL_NAME = re.compile(rf"^\s*(?P<chrom>.*[^:_\s-])[:_-](?P<start>{_NUMBER})[_-](?P<end>{_NUMBER})\s*$")
+"""Name of an interval, with the groups ``chrom``, ``start`` and ``end``."""
 
 COORDINATE_COLUMNS = {
     "chrom": ("chrom", "chr", "chromosome", "seqnames", "seqname", "seqid", "contig"),
@@ -136,7 +137,7 @@ def _coordinate_columns(frame: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _split_names(names: pd.Index, *, columns: list[object] | None = None) -> pd.DataFrame:
-    matches = (_NAME.match(str(name)) for name in names)
+    matches = (INTERVAL_NAME.match(str(name)) for name in names)
     found = [match.groups() if match else (None, None, None) for match in matches]
     parts = pd.DataFrame(found, columns=["chrom", "start", "end"], dtype=object)
     hint = "expected names such as chr1:100-200, chr1-100-200 or chr1_100_200"

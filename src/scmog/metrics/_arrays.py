@@ -30,6 +30,9 @@ def check_matrix(matrix: Any, *, name: str) -> Any:
     The caller's data stay as they are. Dense data are never copied, sparse data only when they are not CSR or hold
     unsorted or repeated entries.
     """
+    if hasattr(matrix, "X") and hasattr(matrix, "obs"):
+        message = f"{name} must be a matrix, got {type(matrix).__name__}; pass its .X."
+        raise TypeError(message)
     checked: Any = sparse.csr_array(matrix) if sparse.issparse(matrix) else np.asarray(matrix)
     if checked.dtype.kind not in "biuf":
         message = f"{name} must hold numbers, got dtype {checked.dtype}. Pass a float, integer or boolean matrix."

@@ -9,8 +9,9 @@ from typing import Any
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import SCMOG_KEYS, is_generated
-from scmog._modalities import MODALITIES, Direction
+from scmog._constants import SCMOG_KEYS
+from scmog._modalities import Direction
+from scmog._mudata import is_generated, measured_keys
 from scmog._quiet import quiet_mudata
 from scmog.model._registry import TrainingRegistry
 
@@ -22,6 +23,9 @@ def check_mudata(mdata: Any, *, hint: str = "", views: bool = False) -> None:
         raise TypeError(message)
     if mdata.is_view and not views:
         message = "the MuData is a view of another one; call .copy() on it first."
+        raise ValueError(message)
+    if mdata.axis == 1:
+        message = "the modalities of this MuData share features (axis=1); scmog needs those of the same cells (axis=0)."
         raise ValueError(message)
 
 
@@ -52,13 +56,13 @@ def directions_for(
             raise ValueError(message)
         return fitting
     check_mudata(query, views=True, hint="Pass a MuData, or the AnnData of a source.")
-    measured = {name for name, adata in query.mod.items() if not is_generated(adata)}
-    present = [d for d in fitting if measured & {registry.names[d[0]], *MODALITIES[d[0]].aliases}]
+    present = [d for d in fitting if measured_keys(query, d[0], registry.names[d[0]])]
     if not present:
+        measured = [name for name, adata in query.mod.items() if not is_generated(adata)]
         message = (
             f"the source modality is not in the query: the directions {fitting} need a measured modality called "
             f"{sorted({registry.names[s] for s, _ in fitting})}; the query has {list(query.mod)}, of which "
-            f"{sorted(measured)} are measured."
+            f"{measured} are measured."
         )
         raise ValueError(message)
     return present
@@ -80,12 +84,15 @@ def output_keys(
     Raises
     ------
     ValueError
-        If two directions would have one name, or a measured modality would be overwritten.
+        If ``key_added`` is no name, two directions would have one name, or a measured modality would be overwritten.
     """
     if len(directions) > 1 and (key_added is not None or store is not None):
         message = (
             f"key_added and store are for one direction; choose one of {list(directions)} with source= and target=."
         )
+        raise ValueError(message)
+    if key_added is not None and (not isinstance(key_added, str) or not key_added or "/" in key_added):
+        message = f"key_added must be a name without '/', which files use for folders; got {key_added!r}."
         raise ValueError(message)
     keys: dict[str, Direction] = {}
     for direction in directions:

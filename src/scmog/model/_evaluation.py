@@ -201,7 +201,7 @@ def _warn(direction: str, target: str, table: pd.DataFrame, shares: dict[str, fl
             "%s: scmog does not beat ridge regression on these cells: %s per %s %.3f, ridge %.3f.",
             direction,
             main,
-            MODALITIES[target].features.removesuffix("s"),
+            MODALITIES[target].feature,
             rows[OURS],
             rows[RIDGE],
         )

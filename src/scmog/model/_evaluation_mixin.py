@@ -167,7 +167,7 @@ class EvaluationMixin(RegisteredModel):
         return pd.concat(tables, ignore_index=True)
 
     def _warn_of_seen_cells(self, query: Query, direction: Direction) -> None:
-        n = n_seen(self.seen_cells_, direction[0], query.ids())
+        n = n_seen(self.seen_cells_, query.ids())
         if n:
             logger.warning(
                 "%s: %d of the %d cells to score were trained or validated on by this model, whose scores on them are "

@@ -48,8 +48,10 @@ def fit_inputs(module: SCMOGModule, manager: PartialMuDataManager, train: np.nda
         representation.fit(_passes(manager, modality, train, batch_size))  # type: ignore[operator]
     if module.n_batch:
         codes = np.asarray(manager.get_from_registry(REGISTRY_KEYS.BATCH_KEY)).ravel()[train]
-        shares = np.bincount(codes, minlength=module.n_batch) / len(codes)
-        module.batch_proportions.copy_(torch.as_tensor(shares))
+        known = codes[codes >= 0]  # other data, with batches that the model does not know, say nothing of its own
+        shares = np.bincount(known, minlength=module.n_batch) / max(1, len(known))
+        if len(known):
+            module.batch_proportions.copy_(torch.as_tensor(shares))
         if (shares == 0).any():
             logger.warning(
                 "%d batch(es) have no training cell: their cells are treated as of the average batch.",

@@ -104,7 +104,7 @@ def generate_modality(
             SCMOG_KEYS.ZERO_COUNTS_OBS,
         )
     warn_of_unmarked(module, query, direction[0])
-    obs = pd.DataFrame({SCMOG_KEYS.ZERO_COUNTS_OBS: empty}, index=query.cells)
+    obs = pd.DataFrame({SCMOG_KEYS.ZERO_COUNTS_OBS: empty, SCMOG_KEYS.GENERATED_OBS: True}, index=query.cells)
     var = pd.DataFrame(index=pd.Index(features).astype(str))
     note = provenance(direction, thresholding, log1p=log1p, **facts)
 
@@ -141,7 +141,7 @@ def warn_of_unmarked(module: SCMOGModule, query: Query, source: str) -> None:
         logger.warning(
             "%d %s with %.0f %% of the counts of the training cells are 0 in all cells of the query. If they were not "
             "measured, mark them, or they are taken for absent: scmog.pp.align_features does so in .var[%r], which "
-            "anndata.concat drops, so concatenate first, or with merge='same'.",
+            "anndata.concat drops: generate for each sample, then concatenate.",
             int(silent.sum()),
             MODALITIES[source].features,
             100 * shares[silent].sum(),

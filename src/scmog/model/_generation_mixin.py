@@ -142,13 +142,14 @@ class GenerationMixin(RegisteredModel):
         batch_size
             Cells per block; default the preset's. Does not change the result.
         indices
-            Cells of the query; default all.
+            Positions of cells in the query, of a MuData in its ``obs_names``. Default: all that have the source.
         show_progress
             See :meth:`generate`.
 
         Returns
         -------
-        AnnData ``(n_cells, n_features)``, with ``.obs["scmog_zero_counts"]`` true where the source had no counts.
+        AnnData ``(n_cells, n_features)``, cells in the order of the query (of a MuData: of its ``obs_names``), with
+        ``.obs["scmog_zero_counts"]`` true where the source had no counts.
 
         - ATAC: ``.X`` = 0/1 CSR and, in a layer named after the score, the scores of the same entries; dense scores if
           ``threshold=None``.
@@ -197,7 +198,8 @@ class GenerationMixin(RegisteredModel):
 
         Returns
         -------
-        ``(n_cells, n_latent)``, float32.
+        ``(n_cells, n_latent)``, float32, cells in the order of the query; of a MuData in that of its ``obs_names``,
+        without those that lack the source.
 
         Raises
         ------

@@ -115,17 +115,18 @@ def assemble(
     """Put blocks of cells together in memory.
 
     Where a cut applies, the blocks hold the scores above it; ``.X`` is 0/1 and the layer holds the scores of the
-    same entries; both share one index structure.
+    same entries.
     """
     if thresholding is None or thresholding.cut is None:
         return AnnData(np.concatenate(list(blocks)).astype(np.float32, copy=False), obs=obs, var=var)
     scores = sp.vstack(list(blocks), format="csr")
-    return AnnData(ones_like(scores), obs=obs, var=var, layers={thresholding.layer: scores})
+    is_open = ones_like(scores, copy=True)  # users change matrices in place
+    return AnnData(is_open, obs=obs, var=var, layers={thresholding.layer: scores})
 
 
-def ones_like(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """1 at the stored entries of ``matrix``; the index arrays are shared, not copied."""
-    return sp.csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+def ones_like(matrix: sp.csr_matrix, *, copy: bool) -> sp.csr_matrix:
+    """1 at the stored entries of ``matrix``; without ``copy`` both share their index arrays."""
+    return sp.csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape, copy=copy)
 
 
 def provenance(

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from scmog.metrics._arrays import blocks
+
 _BLOCK_ENTRIES = 1 << 24  # 64 MiB of float32
 _MAX_BYTES = 1 << 30  # in memory
 
 
 def row_blocks(n_cells: int, n_features: int) -> Iterator[slice]:
     """Consecutive cells, in blocks whose entries fit into memory whatever the number of features."""
-    step = max(1, _BLOCK_ENTRIES // max(n_features, 1))
-    for start in range(0, n_cells, step):
-        yield slice(start, min(start + step, n_cells))
+    return blocks(n_cells, n_features, entries=_BLOCK_ENTRIES)
 
 
-def collect(blocks: Iterable[np.ndarray], n_cells: int) -> np.ndarray:
+def collect(parts: Iterable[np.ndarray], n_cells: int) -> np.ndarray:
     """Put blocks of cells together in float32; above 1 GiB in a file that has no name and goes with the array."""
     matrix: np.ndarray | None = None
     row = 0
-    for block in blocks:
+    for block in parts:
         if matrix is None:
             matrix = _empty((n_cells, block.shape[1]))
         matrix[row : row + len(block)] = block

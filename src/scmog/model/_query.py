@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from scvi import REGISTRY_KEYS
 from scvi.dataloaders import AnnDataLoader
 
-from scmog._constants import SCMOG_KEYS, is_generated
+from scmog._constants import SCMOG_KEYS
 from scmog._modalities import MODALITIES
+from scmog._mudata import find_obs_column, is_generated, measured_keys
 from scmog._quiet import quiet_mudata
-from scmog.data import PartialMuDataManager, find_obs_column
+from scmog.data import PartialMuDataManager
 from scmog.model._registry import TrainingRegistry
 from scmog.model._seen_cells import cell_ids
 
@@ -44,7 +45,8 @@ class Query:
     registry
         Registry of the training data.
     indices
-        Cells to use, in this order; default all.
+        Positions of the cells to use, in this order: of a MuData in its ``obs_names``. Default: all cells that have the
+        modality, in the order of the data.
 
     Raises
     ------
@@ -53,7 +55,8 @@ class Query:
     KeyError
         If a layer is missing.
     ValueError
-        If a modality is missing, features differ from the trained ones, or values are not raw counts.
+        If a modality is missing or lacks one of the cells, features differ from the trained ones, or values are not
+        raw counts.
     """
 
     def __init__(
@@ -70,16 +73,18 @@ class Query:
         }
         self._manager = PartialMuDataManager(fields=registry.fields())
         self._manager.register_fields(_wrap(data, modalities, registry), registry.raw)
-        n_cells = self._manager.adata.n_obs
-        self.indices = _checked_indices(indices, n_cells)
+        self.indices = _checked_indices(indices, _rows(data, self._manager.adata.obs_names))
         self._check_readable()
 
     def _check_readable(self) -> None:
         for modality in self.modalities:
-            matrix = self._manager.get_from_registry(MODALITIES[modality].registry_key)
+            matrix = self._matrix(modality)
             if isinstance(matrix, h5py.Dataset) and (np.diff(self.indices) <= 0).any():
                 message = "indices must rise for a dense matrix on disk (h5py); sort them, or load the query."
                 raise ValueError(message)
+
+    def _matrix(self, modality: str) -> Any:
+        return self._manager.get_from_registry(MODALITIES[modality].registry_key)
 
     @property
     def cells(self) -> pd.Index:
@@ -88,7 +93,7 @@ class Query:
 
     def counts(self, modality: str) -> Any:
         """Raw counts of a modality, ``(n_cells, n_features)``."""
-        matrix = self._manager.get_from_registry(MODALITIES[modality].registry_key)
+        matrix = self._matrix(modality)
         if np.array_equal(self.indices, np.arange(matrix.shape[0])):
             return matrix[:]
         order = np.argsort(self.indices, kind="stable")  # matrices on disk are read in order
@@ -108,9 +113,11 @@ class Query:
         zero: np.ndarray = self._totals == 0
         return zero
 
-    def ids(self) -> NDArray[np.uint64]:
-        """Ids of the cells, ``(n_cells,)``, by their names and total counts in the first modality."""
-        return cell_ids(self.cells, self._totals)
+    def ids(self) -> dict[str, NDArray[np.uint64]]:
+        """Ids of the cells, ``(n_cells,)``, by their names and total counts in each modality that is complete."""
+        complete = [modality for modality in self.modalities if self.absent(modality) is None]
+        totals = {modality: cell_totals(self._matrix(modality)) for modality in complete}
+        return {modality: cell_ids(self.cells, of_all[self.indices]) for modality, of_all in totals.items()}
 
     def fingerprint(self) -> str:
         """Hash of the cells' names, order, total counts and batches, and of the features that were not measured."""
@@ -135,7 +142,7 @@ class Query:
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Of each cell and of each feature of the first modality; read once, as the matrix may be on disk."""
-        return _sums_of(self._manager.get_from_registry(MODALITIES[self.modalities[0]].registry_key))
+        return _sums_of(self._matrix(self.modalities[0]))
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterable[dict[str, torch.Tensor]]:
         """Mini-batches of the cells in order, from the cell at position ``start`` on."""
@@ -143,9 +150,30 @@ class Query:
         return ordered_loader(self._manager, cells, batch_size, batch_keys(self._manager, self.modalities))
 
 
-def _checked_indices(indices: Sequence[int] | np.ndarray | None, n_cells: int) -> np.ndarray:
+def _rows(data: MuData | AnnData, names: pd.Index) -> NDArray[np.intp]:
+    """Row of each cell of the data among the cells ``names`` of its modalities; -1 where they lack it.
+
+    A modality may have its cells in another order than the MuData, or a part of them only.
+    """
+    if data.obs_names.equals(names):
+        return np.arange(len(names))
+    if not (data.obs_names.is_unique and names.is_unique):
+        message = (
+            "cells have the same name, and the modality other cells, or another order of them, than the MuData: call "
+            "obs_names_make_unique() on every modality and build the MuData again."
+        )
+        raise ValueError(message)
+    rows = names.get_indexer(data.obs_names)
+    if (rows >= 0).sum() < len(names):
+        message = "the modality has cells that the MuData does not know; call mdata.update() first."
+        raise ValueError(message)
+    return rows
+
+
+def _checked_indices(indices: Sequence[int] | np.ndarray | None, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     if indices is None:
-        return np.arange(n_cells)
+        return rows[rows >= 0]
+    n_cells = len(rows)
     chosen = np.asarray(indices)
     if chosen.dtype == bool and chosen.shape == (n_cells,):
         chosen = np.flatnonzero(chosen)
@@ -153,7 +181,10 @@ def _checked_indices(indices: Sequence[int] | np.ndarray | None, n_cells: int) -
     if not whole or not chosen.size or chosen.min() < -n_cells or chosen.max() >= n_cells:
         message = f"indices must be positions of cells (0 to {n_cells - 1}), at least one, or a mask; got {indices!r}."
         raise ValueError(message)
-    return np.arange(n_cells)[chosen]
+    if (rows[chosen] < 0).any():
+        message = f"{int((rows[chosen] < 0).sum())} of the cells that indices choose lack the modality."
+        raise ValueError(message)
+    return rows[chosen]
 
 
 def ordered_loader(
@@ -200,9 +231,8 @@ def find_modality(query: MuData | AnnData, modality: str, name: str) -> AnnData:
     if not isinstance(query, MuData):
         message = f"a query is a MuData, or the AnnData of the source modality; got {type(query).__name__}."
         raise TypeError(message)
-    for candidate in (name, *MODALITIES[modality].aliases):
-        if candidate in query.mod and not is_generated(query.mod[candidate]):
-            return query.mod[candidate]
+    if keys := measured_keys(query, modality, name):
+        return query.mod[keys[0]]
     generated = [key for key, adata in query.mod.items() if is_generated(adata)]
     message = (
         f"modality {modality!r} is not in the query: expected a measured modality called {name!r} (or one of "
@@ -221,10 +251,10 @@ def _wrap(query: MuData | AnnData, modalities: Sequence[str], registry: Training
     }
     with quiet_mudata():
         wrapped = MuData(parts)
-    column = None
+    column, is_mudata = None, isinstance(query, MuData)
     if registry.batch_key is not None:
-        of_query = query.obs.get(registry.batch_key) if isinstance(query, AnnData) else None
-        column = find_obs_column(query, registry.batch_key) if isinstance(query, MuData) else of_query
+        source = measured_keys(query, modalities[0], registry.names[modalities[0]])[0] if is_mudata else None
+        column = find_obs_column(query, registry.batch_key, first=source)
     if column is not None:
         wrapped.obs[registry.batch_key] = column.reindex(wrapped.obs_names).to_numpy()
     return wrapped

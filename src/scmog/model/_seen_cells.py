@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ def with_cells(seen: Mapping[str, NDArray[np.uint64]], ids: Mapping[str, NDArray
     return {modality: np.union1d(seen.get(modality, nothing), new) for modality, new in ids.items()}
 
 
-def n_seen(seen: Mapping[str, Any], modality: str, ids: NDArray[np.uint64]) -> int:
-    """How many of the cells the model was trained or validated on."""
-    return int(np.isin(ids, seen[modality]).sum()) if modality in seen else 0
+def n_seen(seen: Mapping[str, NDArray[np.uint64]], ids: Mapping[str, NDArray[np.uint64]]) -> int:
+    """How many of the cells the model was trained or validated on, by all modalities that have ids of them."""
+    known = [np.isin(ids[modality], seen[modality]) for modality in ids if modality in seen]
+    return int(np.logical_and.reduce(known).sum()) if known else 0

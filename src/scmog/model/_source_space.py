@@ -9,9 +9,9 @@ import numpy as np
 from scmog.metrics import PrincipalComponents, clr, inverse_document_frequency, log_normalize, tfidf, with_log_depth
 from scmog.model._predictions import row_blocks
 from scmog.model._target_scale import measured_depth, share_of
+from scmog.nn._representations import MAX_COMPENSATION
 
 _SEED = 0
-_MAX_COMPENSATION = 10.0  # that of the model: beyond it the noise of few features is what grows
 
 
 class SourceSpace:
@@ -83,7 +83,7 @@ class SourceSpace:
         # squared loadings that they hold, so that scores keep their size. One share for all components: with a share
         # of its own each, those of which hardly a feature is left would be noise blown up (PBMC, 250 of 1,000 genes:
         # .63 per protein against .59). The depth, the last column, is never missing.
-        factor = min(float(squares.sum() / max(squares[~missing].sum(), 1e-12)), _MAX_COMPENSATION)
+        factor = min(float(squares.sum() / max(squares[~missing].sum(), 1e-12)), MAX_COMPENSATION)
         loadings *= factor * ~missing
         return PrincipalComponents.from_state(state)
 

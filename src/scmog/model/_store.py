@@ -192,7 +192,7 @@ def _gathered(blocks: Iterable[Block]) -> Iterator[list[Block]]:
 def _append(matrices: Mapping[str, Any], ready: list[Block]) -> None:
     for place, matrix in matrices.items():
         ones = place == "X" and isinstance(matrix, GrowingCSR)
-        matrix.append([ones_like(block) for block in ready] if ones else ready)
+        matrix.append([ones_like(block, copy=False) for block in ready] if ones else ready)
 
 
 def _as_h5ad(unfinished: UnfinishedStore, places: list[str], skeleton: AnnData) -> Path:

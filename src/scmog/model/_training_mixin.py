@@ -100,7 +100,8 @@ class TrainingMixin(RegisteredModel):
         plan_kwargs
             Single settings of :class:`scmog.train.PlanConfig` that differ from the preset, e.g. ``{"compile": True}``.
         **trainer_kwargs
-            For :class:`scvi.train.Trainer`, e.g. ``strategy``, ``callbacks``, ``enable_progress_bar=False``.
+            For :class:`scvi.train.Trainer`, e.g. ``strategy``, ``callbacks``, ``enable_progress_bar=False``. A callback
+            that watches ``validation_loss`` needs ``n_epochs_pretrain=0``: epochs of pre-training have none.
 
         Raises
         ------
@@ -131,12 +132,12 @@ class TrainingMixin(RegisteredModel):
             warnings.warn(message, UserWarning, stacklevel=settings.warnings_stacklevel)
         if n_epochs_pretrain is None:
             n_epochs_pretrain = self._preset.n_epochs_pretrain if first else 0
+        n_epochs_pretrain = check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
         max_epochs, config = self._preset.schedule(len(split.train), max_epochs=max_epochs, plan_kwargs=overrides)
-        batch_size = self._preset.batch_size if batch_size is None else batch_size
-        check_whole("max_epochs", max_epochs, 1)
-        check_whole("n_epochs_pretrain", n_epochs_pretrain, 0)
-        check_whole("batch_size", batch_size, 2)
+        max_epochs = check_whole("max_epochs", max_epochs, 1)
+        batch_size = check_whole("batch_size", self._preset.batch_size if batch_size is None else batch_size, 2)
         trainer_kwargs = distributed_options(trainer_kwargs, accelerator, devices)
+        options = trainer_options(trainer_kwargs, validate=len(split.validation) > 0)
         with seeded(seed), fused(config.compile), kept_on_failure(self):
             if first:
                 self.module = self._new_module()
@@ -170,7 +171,7 @@ class TrainingMixin(RegisteredModel):
                 max_epochs=n_epochs_pretrain + max_epochs,
                 accelerator=accelerator,
                 devices=devices,
-                **trainer_options(trainer_kwargs, validate=len(split.validation) > 0),
+                **options,
             )
             runner()
             # Several processes drew an id each. What follows they all do, each for itself and with the same result:

@@ -21,21 +21,24 @@ from scmog.model._query import batch_keys, cell_totals
 from scmog.model._seen_cells import SeenCells, cell_ids
 
 DEFAULT_SEED = 0
+_LARGEST_SEED = 2**63 - 1  # that torch takes
 
 
-def check_whole(name: str, value: Any, least: int) -> None:
-    """Raise ValueError unless a number is whole and at least its bound."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        message = f"{name} must be a whole number, {least} or more, got {value!r}."
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """The number as Python's own kind; a ValueError unless it is whole and within its bounds."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        message = f"{name} must be a whole number, {bounds}, got {value!r}."
         raise ValueError(message)
+    return int(value)
 
 
 def resolve_seed(seed: int | None) -> int:
     """The user's seed, or else that of scvi-tools' settings, or else 0."""
     if seed is None:
         seed = settings.seed if settings.seed is not None else DEFAULT_SEED
-    check_whole("seed", seed, 0)
-    return int(seed)
+    return check_whole("seed", seed, 0, _LARGEST_SEED)
 
 
 def cells_hash(adata: MuData, matrix: Any) -> str:

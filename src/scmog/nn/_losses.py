@@ -109,6 +109,8 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     -------
     The loss, shaped by ``reduction``.
     """
+    if mean.dtype.itemsize < 4:  # half precision: counts beyond a few hundred would be rounded
+        mean, dispersion = mean.float(), dispersion.float()
     loss = _of_no_counts(mean, dispersion)
     rows, columns, x = entries(target)
     mu = mean[rows, columns]

@@ -18,7 +18,7 @@ from scmog.nn._encoder_input import EncoderInput
 from scmog.nn._rows import append_column, column_sums, is_sparse, map_values, row_sums, scale_columns, scale_rows
 
 _ROUNDING = 1e-10  # of the squared mean: single-precision input carries 1e-7 of the mean
-_MAX_COMPENSATION = 10.0  # beyond it the noise of few features is what grows
+MAX_COMPENSATION = 10.0  # beyond it the noise of few features is what grows
 
 Batches = Callable[[], Iterable[Tensor]]
 """Starts a pass over the raw counts of the training cells, in blocks ``(n_cells, n_features)``, dense or CSR."""
@@ -99,7 +99,7 @@ def compensate(values: Tensor, average: Tensor, missing: Tensor | None, variance
     if missing is None:
         return EncoderInput(values, average)
     share = variance[~missing].sum() / variance.sum().clamp_min(1e-12)
-    factor = (1 / share.clamp_min(1e-12)).clamp(1.0, _MAX_COMPENSATION)
+    factor = (1 / share.clamp_min(1e-12)).clamp(1.0, MAX_COMPENSATION)
     factors = torch.where(missing, torch.zeros_like(average), factor.to(average))
     return EncoderInput(scale_columns(values, factors), average * factors)
 

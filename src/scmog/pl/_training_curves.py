@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scmog._modalities import MODALITIES
 from scmog.pl._axes import COLORS, REFERENCE, new_axes, tidy
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _Curves = dict[str, dict[str, pd.Series]]
 """Losses by direction, then by part of the stage, each indexed by epoch."""
 
 
-def training_curves(history: Mapping[str, pd.DataFrame], *, ax: Axes | Sequence[Axes] | None = None) -> np.ndarray:
+def training_curves(
+    history: Mapping[str, pd.DataFrame] | None, *, ax: Axes | Sequence[Axes] | None = None
+) -> np.ndarray:
     """Draw the losses of the critic pre-training (left) and of the supervised training (right).
 
     Colours are directions, in both panels. A point marks the lowest validation loss of each direction. Directions whose
@@ -50,8 +53,11 @@ def training_curves(history: Mapping[str, pd.DataFrame], *, ax: Axes | Sequence[
     Raises
     ------
     ValueError
-        If `history` has none of these keys, or `ax` does not have one axes for each panel.
+        If `history` is None or has none of these keys, or `ax` does not have one axes for each panel.
     """
+    if history is None:
+        message = "there is no history: pass model.history of a trained model."
+        raise ValueError(message)
     stage_one, stage_two = _collect(history, _STAGE_ONE), _collect(history, _STAGE_TWO)
     n_panels = bool(stage_one) + bool(stage_two)
     if n_panels == 0:
@@ -96,8 +102,7 @@ def _parts(
 
 def _label(direction: str) -> str:
     """`rna_to_protein` as `RNA → protein`."""
-    source, target = direction.split("_to_", maxsplit=1)
-    return " \N{RIGHTWARDS ARROW} ".join(name.upper() if name in ("rna", "atac") else name for name in (source, target))
+    return " \N{RIGHTWARDS ARROW} ".join(MODALITIES[modality].title for modality in direction.split("_to_"))
 
 
 def _common_scale(curves: _Curves) -> tuple[_Curves, str]:

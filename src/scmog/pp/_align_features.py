@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from os import PathLike
 from typing import Any
 
@@ -13,8 +14,8 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import SCMOG_KEYS, is_generated
-from scmog._modalities import MODALITIES
+from scmog._constants import SCMOG_KEYS
+from scmog._mudata import is_generated, measured_keys
 from scmog._quiet import quiet_mudata
 from scmog.pp._alignment_report import AlignmentReport, ModalityAlignment
 from scmog.pp._match import AlignmentOptions, Match
@@ -150,7 +151,7 @@ def align_features(
         raise TypeError(message)
     parts, reports, sources = dict(query.mod), [], {source for source, _ in model.directions}
     for name, key in registry.names.items():
-        keys = [k for k in (key, *MODALITIES[name].aliases) if k in query.mod and not is_generated(query.mod[k])]
+        keys = measured_keys(query, name, key)
         if keys and modality in (None, name):
             strict = name in sources or name == modality
             parts[keys[0]], report = _align(query.mod[keys[0]], name, registry, options, strict=strict)
@@ -192,7 +193,7 @@ def _align(
     matrix = select(counts, selector)
     matrices = {"X": matrix} if layer is None else {"layers": {layer: matrix}}
     kept = {slot: {key: value.copy() for key, value in getattr(adata, slot).items()} for slot in ("obsm", "obsp")}
-    uns = dict(adata.uns) | {SCMOG_KEYS.ALIGNMENT_UNS: AlignmentReport((report,)).to_uns()}
+    uns = deepcopy(dict(adata.uns)) | {SCMOG_KEYS.ALIGNMENT_UNS: AlignmentReport((report,)).to_uns()}
     return AnnData(**matrices, obs=adata.obs.copy(), var=_new_var(var, trained, match), uns=uns, **kept), report
 
 
@@ -239,7 +240,7 @@ def _assemble(query: MuData, parts: dict[str, AnnData], report: AlignmentReport)
             message = "the modalities of the query have cells that the MuData does not know; call query.update() first."
             raise ValueError(message)
     result.obs = query.obs.iloc[order].copy()
-    result.uns = dict(query.uns) | {SCMOG_KEYS.ALIGNMENT_UNS: report.to_uns()}
+    result.uns = deepcopy(dict(query.uns)) | {SCMOG_KEYS.ALIGNMENT_UNS: report.to_uns()}
     for key in query.obsm:
         if key not in query.mod:  # under the modalities' names mudata keeps which cells they hold
             result.obsm[key] = query.obsm[key][order]

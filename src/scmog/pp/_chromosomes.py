@@ -8,11 +8,11 @@ import pandas as pd
 from anndata import AnnData
 
 from scmog.genomics import read_gtf
+from scmog.genomics._intervals import INTERVAL_NAME
 
 _CHROMOSOME_COLUMNS = ("chrom", "chromosome", "chr", "chromosome_name", "seqname", "seqnames", "seqid")
 _INTERVAL_COLUMNS = ("interval", "location", "peak", "coordinates")
 _GENE_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
-_INTERVAL = r"^(?P<chrom>\S+?)[:_-]\d+[_-]\d+$"
 _LEAST_SHARE = 0.5
 
 
@@ -28,16 +28,16 @@ def chromosomes(adata: AnnData, name: str, genes: pd.DataFrame | None) -> pd.Ser
         If fewer than half of the features get one.
     """
     var = adata.var.reset_index(drop=True)
-    columns = {str(column).lower(): column for column in var.columns}
+    columns = {str(column).lower().lstrip("#"): column for column in var.columns}
     found = pd.Series(pd.NA, index=var.index, dtype="string")
     for key in _CHROMOSOME_COLUMNS:
         if key in columns:
             found = found.fillna(_as_text(var[columns[key]]))
     for key in _INTERVAL_COLUMNS:
         if key in columns:
-            found = found.fillna(_as_text(var[columns[key]]).str.extract(_INTERVAL)["chrom"])
+            found = found.fillna(_chromosome_part(_as_text(var[columns[key]])))
     names = pd.Series(adata.var_names.astype(str), index=var.index, dtype="string")
-    located = names.str.extract(_INTERVAL)["chrom"]
+    located = _chromosome_part(names)
     if located.notna().mean() >= _LEAST_SHARE:  # a few genes have names like an interval
         found = found.fillna(located)
     if genes is not None:
@@ -46,7 +46,8 @@ def chromosomes(adata: AnnData, name: str, genes: pd.DataFrame | None) -> pd.Ser
     if len(found) and found.notna().mean() < _LEAST_SHARE:
         message = (
             f"the chromosome of {int(found.isna().sum())} of {len(found)} features of {name!r} is unknown (names "
-            f"{list(adata.var_names[:3])}). Add a var column 'chrom', or pass gtf= with the annotation of the genes."
+            f"{list(adata.var_names[:3])}). Add a var column 'chrom', pass gtf= with the annotation of the genes, or "
+            "leave the modality out (of prepare: remove_sex=False)."
         )
         raise ValueError(message)
     return found.str.strip().str.replace(r"^chr", "", case=False, regex=True)
@@ -75,9 +76,14 @@ def base_chromosome(chromosome: pd.Series) -> pd.Series:
     return chromosome.str.replace(r"[_-].*", "", regex=True).str.upper()
 
 
+def _chromosome_part(names: pd.Series) -> pd.Series:
+    """Chromosome of names of intervals, missing for other names."""
+    return names.str.extract(INTERVAL_NAME.pattern)["chrom"]
+
+
 def _as_text(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_float_dtype(column.dtype):  # whole numbers that became 1.0 because of missing ones
-        column = column.astype("Int64")
+    if pd.api.types.is_float_dtype(column.dtype) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")  # 1.0 was 1 before others got lost
     text = column.astype("string")
     return text.mask(text.str.lower().isin(["", "na", "nan", "none", "unknown"]))
 

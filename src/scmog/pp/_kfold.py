@@ -10,7 +10,6 @@ from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
 from scmog.pp._write_split import (
-    as_categories,
     check_labels,
     check_splittable,
     groups_of,
@@ -58,7 +57,8 @@ def split_kfold(
         If no obs has ``group_key``.
     ValueError
         If there are too few folds, or fewer cells or groups than folds, cells have duplicate names, ``group_key`` has
-        missing values, or a column to write holds something else than a split. ``data`` is then unchanged.
+        missing values, a split column holds something else, ``fold_key`` exists with other values, or two names are
+        one. ``data`` is then unchanged.
 
     Examples
     --------
@@ -80,12 +80,12 @@ def split_kfold(
         raise ValueError(message)
     fold_of = _deal(sizes, n_folds, np.random.default_rng(seed))
     fold = fold_of if groups is None else fold_of[groups]
-    columns: dict[str, object] = {fold_key: fold}
+    splits = {}
     for k in range(n_folds):
         labels = labels_of(data.n_obs, validation=fold == (k + 1) % n_folds, test=fold == k)
         check_labels(labels, expected=[SPLIT_LABELS.VALIDATION, SPLIT_LABELS.TEST], groups=groups, group_key=group_key)
-        columns[f"{key_added}_{k}"] = as_categories(labels)
-    write_columns(data, columns)
+        splits[f"{key_added}_{k}"] = labels
+    write_columns(data, splits, **{fold_key: fold})
     logger.info("obs[%r]: folds of %s cells", fold_key, ", ".join(map(str, np.bincount(fold))))
 
 

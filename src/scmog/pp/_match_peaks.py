@@ -15,7 +15,7 @@ from scmog.genomics import (
     interval_columns,
     interval_names,
     lift_over,
-    pool_peaks,
+    overlap_join,
     possible_builds,
 )
 from scmog.pp._match import AlignmentOptions, Match, Pairing
@@ -83,9 +83,8 @@ def _find_equal(query: pd.DataFrame, model: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def _overlaps(query: pd.DataFrame, model: pd.DataFrame, options: AlignmentOptions) -> tuple[np.ndarray, np.ndarray]:
-    pooling = pool_peaks(query, model, min_overlap=options.min_overlap, min_fraction=options.min_fraction)
-    pairs = pooling.matrix.tocoo()
-    return pairs.row, pairs.col
+    pairs = overlap_join(query, model, min_overlap=options.min_overlap, min_fraction=options.min_fraction)
+    return pairs["query_index"].to_numpy(), pairs["target_index"].to_numpy()
 
 
 def _check_build(query: pd.DataFrame, model: pd.DataFrame, options: AlignmentOptions) -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import is_generated
 from scmog._modalities import MODALITIES
+from scmog._mudata import is_generated
 from scmog.pp._subset import find_modality
 
 

@@ -78,8 +78,8 @@ def split_by_cluster(
         If the modality, layer or ``group_key`` does not exist.
     ValueError
         If a cluster does not exist or is in both parts, a part would be empty, a group would be in two parts, a cell
-        has no RNA, the counts are not raw, or ``key_added`` holds something else than a split. ``data`` is then
-        unchanged.
+        has no RNA, the counts are not raw, ``key_added`` holds something else than a split, ``cluster_key`` exists with
+        other values, or both are one. ``data`` is then unchanged.
 
     Examples
     --------

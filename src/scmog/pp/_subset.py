@@ -12,8 +12,8 @@ import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
-from scmog._constants import is_generated
 from scmog._modalities import MODALITIES
+from scmog._mudata import is_generated, measured_keys
 from scmog._quiet import quiet_mudata
 from scmog.pp._matrices import count_nonzero, take_out
 
@@ -59,8 +59,7 @@ def find_modality(mdata: MuData, name: str, key: str | None = None) -> str | Non
         If ``key`` was given and is a modality that scmog generated.
     """
     if key is None:
-        measured = [alias for alias in MODALITIES[name].aliases if alias in mdata.mod]
-        return next((alias for alias in measured if not is_generated(mdata.mod[alias])), None)
+        return next(iter(measured_keys(mdata, name)), None)
     if key not in mdata.mod:
         message = f"modality {key!r} is not in mdata.mod: {list(mdata.mod)}."
         raise KeyError(message)

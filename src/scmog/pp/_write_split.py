@@ -12,6 +12,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
+from scmog._mudata import find_obs_column
 from scmog.pp._subset import check_writable
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,11 @@ def obs_column(data: MuData | AnnData, key: str) -> pd.Series:
     ValueError
         If it has missing values.
     """
-    tables = [data.obs, *(adata.obs for adata in getattr(data, "mod", {}).values())]
-    column = next((table[key] for table in tables if key in table), None)
+    column = find_obs_column(data, key)
     if column is None:
+        tables = [data.obs, *(adata.obs for adata in getattr(data, "mod", {}).values())]
         message = f"{key!r} is in no obs; the columns are {sorted({str(c) for table in tables for c in table})}."
         raise KeyError(message)
-    column = column.reindex(data.obs_names)
     if column.isna().any():
         message = f"obs[{key!r}] has no value for {int(column.isna().sum())} of {len(column)} cells; fill or drop them."
         raise ValueError(message)
@@ -102,31 +102,36 @@ def check_labels(
             raise ValueError(message)
 
 
-def write_columns(data: MuData | AnnData, columns: Mapping[str, Any]) -> None:
-    """Write columns to the (global) obs, all or none; only earlier results are replaced.
+def write_columns(data: MuData | AnnData, splits: Mapping[str, np.ndarray], **others: Any) -> None:
+    """Write labels of splits, and other columns with them, to the (global) obs: all or none.
+
+    Only earlier splits are replaced: whose the numbers of another column are can't be told.
 
     Raises
     ------
     ValueError
-        If a column exists and holds something else than a split, fold or cluster.
+        If a name is used twice, a column for a split exists and holds something else, or another column exists and
+        holds other values.
     """
-    for key in columns:
-        if key in data.obs:
-            values = data.obs[key].dropna().astype(str)
-            if not (values.isin(SPLIT_LABELS) | values.str.isdigit()).all():
-                message = f"obs[{key!r}] exists and is not a split; choose another name for the result."
-                raise ValueError(message)
-    for key, values in columns.items():
+    for key in splits:
+        if key in others:
+            message = f"{key!r} would name two columns of obs; choose different names."
+            raise ValueError(message)
+        if key in data.obs and not data.obs[key].dropna().isin(SPLIT_LABELS).all():
+            message = f"obs[{key!r}] exists and is not a split; choose another name for the result."
+            raise ValueError(message)
+    for key, values in others.items():
+        if key in data.obs and not np.array_equal(data.obs[key].astype(str), np.asarray(values).astype(str)):
+            message = f"obs[{key!r}] exists and holds other values; delete it, or choose another name for the result."
+            raise ValueError(message)
+    for key, labels in splits.items():
+        data.obs[key] = pd.Categorical(labels, categories=list(SPLIT_LABELS))
+    for key, values in others.items():
         data.obs[key] = values
 
 
 def write_split(data: MuData | AnnData, key: str, labels: np.ndarray, **others: Any) -> None:
     """Write a split, and other columns with it, and log the sizes; errors as :func:`write_columns`."""
-    write_columns(data, {key: as_categories(labels), **others})
+    write_columns(data, {key: labels}, **others)
     sizes = ", ".join(f"{label} {int((labels == label).sum())}" for label in SPLIT_LABELS)
     logger.info("obs[%r]: %s of %d cells", key, sizes, len(labels))
-
-
-def as_categories(labels: np.ndarray) -> pd.Categorical:
-    """Split labels as a categorical with all three categories."""
-    return pd.Categorical(labels, categories=list(SPLIT_LABELS))

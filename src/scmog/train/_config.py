@@ -18,7 +18,7 @@ class PlanConfig:
     lr_pretrain
         Learning rate of both RMSprop optimisers of the pre-training.
     n_critic
-        Critic steps per generator step.
+        The generator takes a step at every such mini-batch of an epoch, the first included, the critic at each.
     clip_value
         Bound to which the critic's weights are clipped after each of its steps.
     patience_pretrain

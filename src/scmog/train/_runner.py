@@ -74,7 +74,19 @@ def trainer_options(trainer_kwargs: dict[str, Any], *, validate: bool = True) ->
 
     Validation after each epoch (none at all without validation cells), and our progress bar, which names the stage,
     unless the user wants none or Lightning's own.
+
+    Raises
+    ------
+    TypeError
+        If an option of scvi-tools' early stopping was given, which does not apply to several directions.
     """
+    foreign = sorted(key for key in trainer_kwargs if key.startswith("early_stopping_"))
+    if foreign:
+        message = (
+            f"{foreign} are options of scvi-tools' early stopping; here every direction stops by its own validation "
+            "loss, after plan_kwargs={'patience': n} epochs without a better one."
+        )
+        raise TypeError(message)
     options = {"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs}
     if not validate:  # scvi-tools hands Lightning a missing loader, which it takes only if it is never asked for
         options["limit_val_batches"] = 0
