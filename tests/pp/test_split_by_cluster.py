@@ -120,6 +120,12 @@ def test_refused(mdata, options, error, message):
     pd.testing.assert_frame_equal(mdata.obs, before)
 
 
+@pytest.mark.parametrize("name", ["labels", "key", "data"])
+def test_the_column_of_clusters_can_have_any_name(mdata, name):
+    split_by_cluster(mdata, cluster_key=name)
+    assert (mdata.obs.loc[mdata.obs[name] == "1", "split"] == "test").all()
+
+
 def test_empty_and_missing_cells_are_named(mdata):
     partial = MuData({"rna": mdata["rna"][:200].copy(), "atac": mdata["atac"]})
     with pytest.raises(ValueError, match="100 cells have no rna"):

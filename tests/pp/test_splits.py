@@ -234,6 +234,12 @@ class TestAll:
         assert (back.obs[column].astype(str) == paired.obs[column].astype(str)).all()
 
 
+@pytest.mark.parametrize("name", ["data", "splits", "others", "labels", "key"])
+def test_a_column_can_have_any_name(paired, name):
+    split_kfold(paired, fold_key=name)
+    assert sorted(set(paired.obs[name])) == [0, 1, 2, 3, 4]
+
+
 def test_one_name_for_two_columns_is_refused(paired):
     before = paired.obs.copy()
     with pytest.raises(ValueError, match="'split_1' would name two columns"):

@@ -85,7 +85,7 @@ def split_kfold(
         labels = labels_of(data.n_obs, validation=fold == (k + 1) % n_folds, test=fold == k)
         check_labels(labels, expected=[SPLIT_LABELS.VALIDATION, SPLIT_LABELS.TEST], groups=groups, group_key=group_key)
         splits[f"{key_added}_{k}"] = labels
-    write_columns(data, splits, **{fold_key: fold})
+    write_columns(data, splits, {fold_key: fold})
     logger.info("obs[%r]: folds of %s cells", fold_key, ", ".join(map(str, np.bincount(fold))))
 
 

@@ -109,7 +109,7 @@ def split_by_cluster(
     check_labels(labels, expected=expected, groups=groups, group_key=group_key)
     others = {} if cluster_key is None else {cluster_key: pd.Categorical(clusters)}
     logger.info("%d clusters of %s cells", clusters.nunique(), clusters.value_counts().tolist())
-    write_split(data, key_added, labels, **others)
+    write_split(data, key_added, labels, others)
 
 
 def _raw_counts(data: MuData | AnnData, modality: str | None, layer: str | None) -> sp.csr_matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def check_labels(
             raise ValueError(message)
 
 
-def write_columns(data: MuData | AnnData, splits: Mapping[str, np.ndarray], **others: Any) -> None:
+def write_columns(data: MuData | AnnData, splits: Mapping[str, np.ndarray], others: Mapping[str, Any]) -> None:
     """Write labels of splits, and other columns with them, to the (global) obs: all or none.
 
     Only earlier splits are replaced: whose the numbers of another column are can't be told.
@@ -130,8 +131,10 @@ def write_columns(data: MuData | AnnData, splits: Mapping[str, np.ndarray], **ot
         data.obs[key] = values
 
 
-def write_split(data: MuData | AnnData, key: str, labels: np.ndarray, **others: Any) -> None:
+def write_split(
+    data: MuData | AnnData, key: str, labels: np.ndarray, others: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Write a split, and other columns with it, and log the sizes; errors as :func:`write_columns`."""
-    write_columns(data, {key: labels}, **others)
+    write_columns(data, {key: labels}, others)
     sizes = ", ".join(f"{label} {int((labels == label).sum())}" for label in SPLIT_LABELS)
     logger.info("obs[%r]: %s of %d cells", key, sizes, len(labels))
