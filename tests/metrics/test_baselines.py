@@ -23,6 +23,7 @@ from scmog.metrics import (
     TargetDepthConfounder,
     TrainingMean,
 )
+from scmog.metrics._baselines import MAX_TUNING_CELLS, held_out
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,13 @@ def test_few_cells(name, n):
     assert np.isfinite(prediction).all()
     if n == 1:
         np.testing.assert_allclose(prediction, data["y"], atol=1e-6)
+
+
+@pytest.mark.parametrize(("n_cells", "n_tuning"), [(2, 1), (9, 1), (29, 2), (100_000, MAX_TUNING_CELLS)])
+def test_a_tenth_is_held_out_where_there_are_no_validation_cells(n_cells, n_tuning):
+    fitting, tuning = held_out(n_cells, seed=0)
+    assert len(tuning) == n_tuning
+    np.testing.assert_array_equal(np.sort(np.concatenate([fitting, tuning])), np.arange(n_cells))
 
 
 @pytest.mark.parametrize("name", ["ridge", "knn", "kernel-ridge", "depth-binary", "depth-values", "group"])

@@ -212,6 +212,17 @@ def test_nb_of_a_million_counts_is_accurate_in_single(count: float, mean: float,
     assert loss.item() == pytest.approx(-stats.nbinom.logpmf(count, dispersion, dispersion / (dispersion + mean)), 1e-3)
 
 
+def test_nb_at_a_mean_and_a_dispersion_of_zero() -> None:
+    """What the epsilon of equation 6 is for: no decoder gives a zero, but whoever calls the loss may."""
+    mean = torch.tensor([[0.0, 2.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    dispersion = torch.tensor([[2.0, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    loss = negative_binomial_loss(mean, dispersion, torch.full((1, 3), 3.0, dtype=torch.float64), reduction="none")
+    np.testing.assert_allclose(loss[0, 0].item(), equation_6(np.float64(3), np.float64(0), np.float64(2)), rtol=1e-9)
+    assert loss.isfinite().all()
+    for gradient in torch.autograd.grad(loss.sum(), (mean, dispersion)):
+        assert gradient.isfinite().all()
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_nb_in_half_precision_computes_in_single(dtype: torch.dtype) -> None:
     mean, dispersion, counts = (torch.as_tensor(a, dtype=torch.float32) for a in nb_parameters())
