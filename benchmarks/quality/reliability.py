@@ -1,8 +1,9 @@
-"""Reliability curves of the predictions that run.py has kept: predicted against observed shares of open peaks.
+"""Reliability of probabilities: a table of calibration errors, and curves of the predictions that run.py has kept.
 
-    python benchmarks/quality/reliability.py     # writes docs/_static/reliability.png
+    python benchmarks/quality/reliability.py     # writes results/calibration.md and docs/_static/reliability.png
 
-Seed 0 of each method, the ATAC cases of the figure; what has not been run yet is left out. Both axes are logarithmic,
+The table is made of the scores, all ATAC cases that have been prepared. The figure shows predicted against observed
+shares of open peaks, seed 0 of each method; what has not been run yet is left out. Both of its axes are logarithmic,
 since most peaks are open in a few cells of a hundred or less.
 """
 
@@ -15,27 +16,55 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
+from cases import CASES  # noqa: E402
+from prepared import Prepared  # noqa: E402
 from run import CACHE, prediction_path  # noqa: E402
 
 from scmog.metrics import reliability_curve  # noqa: E402
 
-CASES = {
+PANELS = {
     "snare-random-rna_to_atac": "SNARE-seq, random",
     "snare-leiden-rna_to_atac": "SNARE-seq, held-out cluster",
     "bmmc-donor-rna_to_atac": "BMMC, donor to donor",
     "simulated-random-rna_to_atac": "simulated, random",
 }
 METHODS = {"scmog": "C0", "ridge": "C1", "kNN": "C2"}
+IN_TABLE = ("scmog", "ridge", "kernel ridge", "kNN", "mean x depth", "training mean")
+TABLE = HERE / "results" / "scores.csv"
 FIGURE = HERE.parents[1] / "docs" / "_static" / "reliability.png"
 
 
 def main() -> None:
+    """Write the table and the figure."""
+    TABLE.with_name("calibration.md").write_text(calibration_errors())
+    draw()
+
+
+def calibration_errors() -> str:
+    """Markdown: how often peaks are open, and calibration errors over all entries as shares of that in test cells."""
+    scores = pd.read_csv(TABLE)
+    scores = scores[scores["metric"] == "calibration error"].groupby(["case", "method"])["value"].mean()
+    lines = ["| | open: training | test | " + " | ".join(IN_TABLE) + " |", "|---" * (len(IN_TABLE) + 3) + "|"]
+    for name, case in CASES.items():
+        folder = CACHE / "cases" / name
+        if case.truth != "binary" or not folder.exists():
+            continue
+        prepared = Prepared(folder)
+        training = (prepared.target_counts(prepared.cells("train")) > 0).mean()
+        test = (sp.load_npz(folder / "hidden" / "target.npz") > 0).mean()
+        errors = [f"{scores[name, method] / test:.3f}" for method in IN_TABLE]
+        lines.append(f"| {name} | {training:.5f} | {test:.5f} | " + " | ".join(errors) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def draw() -> None:
     """Draw one panel per case."""
     import matplotlib.pyplot as plt  # not at the top: with run.py come processes that need no plots
 
-    figure, axes = plt.subplots(1, len(CASES), figsize=(3.4 * len(CASES), 3.5), constrained_layout=True)
-    for axis, (case, title) in zip(axes, CASES.items(), strict=True):
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(3.4 * len(PANELS), 3.5), constrained_layout=True)
+    for axis, (case, title) in zip(axes, PANELS.items(), strict=True):
         truth = sp.load_npz(CACHE / "cases" / case / "hidden" / "target.npz") > 0
         for method, color in METHODS.items():
             path = prediction_path(case, method, 0)
