@@ -2,10 +2,10 @@
 
     python benchmarks/quality/reliability.py     # writes results/calibration.md and docs/_static/reliability.png
 
-The table is made of the scores, mean over seeds, all ATAC cases that have been prepared; its last three columns are of
-scmog's seed 0 where its prediction is kept. The figure shows predicted against observed shares of open peaks, seed 0 of
-each method; what has not been run yet is left out. Both of its axes are logarithmic, since most peaks are open in a few
-cells of a hundred or less.
+The table is made of the scores, mean over seeds, all ATAC cases that have been prepared; its last four columns are
+means over those seeds of scmog whose predictions are kept. The figure shows predicted against observed shares of peaks,
+seed 0 of each method; what has not been run yet is left out. Both of its axes are logarithmic, since most peaks are
+open in a few cells of a hundred or less.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from cases import CASES  # noqa: E402
+from method_table import METHODS  # noqa: E402
 from prepared import Prepared  # noqa: E402
 from run import CACHE, prediction_path  # noqa: E402
 
@@ -31,7 +32,7 @@ PANELS = {
     "bmmc-donor-rna_to_atac": "BMMC, donor to donor",
     "simulated-random-rna_to_atac": "simulated, random",
 }
-METHODS = {"scmog": "C0", "ridge": "C1", "kNN": "C2"}
+COLORS = {"scmog": "C0", "ridge": "C1", "kNN": "C2"}
 IN_TABLE = ("scmog", "ridge", "kernel ridge", "kNN", "mean x depth", "training mean")
 FEWEST_CELLS = 5
 """Each peak of SNARE-seq and of the kidney is open in so many cells, test cells included."""
@@ -49,8 +50,7 @@ def calibration_errors() -> str:
     """Markdown: how often peaks are open, and calibration errors over all entries as shares of that in test cells."""
     scores = pd.read_csv(TABLE)
     scores = scores[scores["metric"] == "calibration error"].groupby(["case", "method"])["value"].mean()
-    reasons = ("scmog's sum, seed 0", "error with the right sum", "same, on so many peaks")
-    columns = ["open: training", "test", *IN_TABLE, *reasons]
+    columns = ["open: training", "test", *IN_TABLE, "scmog's sum", "right sum", "right sum, so many peaks", "seeds"]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, case in CASES.items():
         folder = CACHE / "cases" / name
@@ -62,20 +62,28 @@ def calibration_errors() -> str:
         truth = sp.load_npz(folder / "hidden" / "target.npz") > 0
         test = truth.mean()
         errors = [f"{scores[name, method] / test:.3f}" for method in IN_TABLE]
-        reasons = _reasons(truth, prediction_path(name, "scmog", 0), n_open >= FEWEST_CELLS)
+        paths = [prediction_path(name, "scmog", seed) for seed in METHODS["scmog"].seeds_of(case)]
+        reasons = _reasons(truth, [path for path in paths if path.exists()], n_open >= FEWEST_CELLS)
         cells = [f"{training.mean():.5f}", f"{test:.5f}", *errors, *reasons]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _reasons(truth: sp.spmatrix, prediction: Path, kept: np.ndarray) -> tuple[str, str, str]:
-    """Sum of probabilities over open entries; share of the error if that were 1, of all and of kept peaks."""
-    if not prediction.exists():
-        return "", "", ""
-    probability = np.load(prediction)
-    errors = [_error_with_right_sum(truth, probability), _error_with_right_sum(truth[:, kept], probability[:, kept])]
-    sum_, all_peaks, kept_peaks = (f"{value:.3f}" for value in (probability.mean(dtype=float) / truth.mean(), *errors))
-    return sum_, all_peaks, f"{kept_peaks} ({kept.sum():,})"
+def _reasons(truth: sp.spmatrix, predictions: list[Path], kept: np.ndarray) -> list[str]:
+    """Means over predictions, and the number of these.
+
+    Sum of the probabilities over that of the open entries; error, as a share, if that were 1; the same on ``kept``
+    peaks, boolean ``(n_peaks,)``.
+    """
+    values = []
+    for path in predictions:
+        probability = np.load(path)
+        errors = [_error_with_right_sum(truth[:, peaks], probability[:, peaks]) for peaks in (slice(None), kept)]
+        values.append([probability.mean(dtype=float) / truth.mean(), *errors])
+    if not values:
+        return ["", "", "", "0"]
+    total, all_peaks, kept_peaks = (f"{value:.3f}" for value in np.mean(values, axis=0))
+    return [total, all_peaks, f"{kept_peaks} ({kept.sum():,})", str(len(values))]
 
 
 def _error_with_right_sum(truth: sp.spmatrix, probability: np.ndarray) -> float:
@@ -90,7 +98,7 @@ def draw() -> None:
     figure, axes = plt.subplots(1, len(PANELS), figsize=(3.4 * len(PANELS), 3.5), constrained_layout=True)
     for axis, (case, title) in zip(axes, PANELS.items(), strict=True):
         truth = sp.load_npz(CACHE / "cases" / case / "hidden" / "target.npz") > 0
-        for method, color in METHODS.items():
+        for method, color in COLORS.items():
             path = prediction_path(case, method, 0)
             if path.exists():
                 curve = reliability_curve(truth, np.load(path, mmap_mode="r"), n_bins=20)
