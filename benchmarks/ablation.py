@@ -31,9 +31,11 @@ _ALL = tuple(SETTINGS)
 _TO_ATAC, _TO_RNA, _TO_PROTEIN = (("rna_to_atac",), ("atac_to_rna",), ("rna_to_protein",))
 _FROM_RNA = (*_TO_ATAC, *_TO_PROTEIN)
 
+DEFAULT = "default, one member"
+
 # name: directions, settings of ModuleConfig, of PlanConfig, of train()
 VARIANTS: dict[str, tuple[tuple[str, ...], dict, dict, dict]] = {
-    "default": (_ALL, {}, {}, {}),
+    DEFAULT: (_ALL, {}, {}, {}),
     "three members, as the preset has": (_ALL, {"n_members": 3}, {}, {}),
     "three members that see genes": (_FROM_RNA, {"n_members": 3, "n_components_rna": 0}, {}, {}),
     "one member that sees 30 components": (_FROM_RNA, {"n_components_rna": 30}, {}, {}),
@@ -51,8 +53,8 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict, dict, dict]] = {
     ),
     "no dropout": (_ALL, {"dropout_rate": 0.0, "input_dropout_rate": 0.0}, {}, {}),
     "no dropout of the input": (_ALL, {"input_dropout_rate": 0.0}, {}, {}),
-    "dropout of .3": (_ALL, {"dropout_rate": 0.3, "input_dropout_rate": 0.3}, {}, {}),
-    "dropout of .4": (_TO_PROTEIN, {"dropout_rate": 0.4}, {}, {}),
+    "dropout of .3, hidden and input": (_ALL, {"dropout_rate": 0.3, "input_dropout_rate": 0.3}, {}, {}),
+    "hidden dropout of .4": (_TO_PROTEIN, {"dropout_rate": 0.4}, {}, {}),
     "output bias as in the paper": (_ALL, {"output_bias": "constant"}, {}, {}),
     "no shared offset of logits": (_TO_ATAC, {"shared_offset": False}, {}, {}),
     "no depth shift": (_TO_ATAC, {"depth_shift": False}, {}, {}),
@@ -139,8 +141,8 @@ def report() -> str:
     table = pd.read_csv(TABLE)
     lines = [
         "Score per feature on test cells (AUROC for ATAC, Pearson r else), mean over seeds. The columns test and",
-        "validation hold the difference to the default of the same seed, with its standard error, on those cells.",
-        "Where a row does not say otherwise there is one member per direction, which sees all features.",
+        "validation hold the difference to the default of the same seed on those cells, with its standard error where there",
+        "are several seeds. Where a row does not say otherwise there is one member per direction, which sees all features.",
     ]
     if table["seed"].nunique() == 1:
         lines.append("All rows are of one seed: differences below .002 mean nothing.")
@@ -164,9 +166,9 @@ def report() -> str:
 
 
 def _change(part: pd.Series, variant: str, cells: str) -> str:
-    if variant == "default":
+    if variant == DEFAULT:
         return ""
-    change = (part[variant, cells, "feature"] - part["default", cells, "feature"]).dropna()
+    change = (part[variant, cells, "feature"] - part[DEFAULT, cells, "feature"]).dropna()
     error = f" ± {change.std() / np.sqrt(len(change)):.4f}" if len(change) > 1 else ""
     return f"{change.mean():+.4f}{error}"
 

@@ -45,7 +45,7 @@ def main() -> None:
         rows = {row["case"]: row for row in before}
         rows |= {case.name: row for case in CASES.values() if (row := _difference(case, scores)) is not None}
         table = pd.DataFrame([rows[name] for name in CASES if name in rows])
-        table.round(5).to_csv(path, index=False)
+        table.round(6).to_csv(path, index=False)
     path.with_suffix(".md").write_text(_markdown(pd.read_csv(path)))
 
 

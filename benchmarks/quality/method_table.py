@@ -113,10 +113,10 @@ _PUBLISHED = {
 METHODS = {
     "oracle": _oracle("oracle"),
     "oracle without depth": _oracle("oracle without depth"),
-    "mean x target depth": _baseline("TargetDepthConfounder", given="target depth", is_bound=True),
+    "mean x true depth (confounder)": _baseline("TargetDepthConfounder", given="target depth", is_bound=True),
     "cell-type mean": _baseline("GroupMean", given="cell type", where=_has_cell_types, is_bound=True),
     "training mean": _baseline("TrainingMean"),
-    "mean x depth": _baseline("DepthMean", given="depth"),
+    "mean x source depth": _baseline("DepthMean", given="depth"),
     "kNN": _baseline("KNN"),
     "ridge": _baseline("SVDRidge"),
     "kernel ridge": _baseline("KernelRidge"),

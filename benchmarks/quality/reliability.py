@@ -33,7 +33,7 @@ PANELS = {
     "simulated-random-rna_to_atac": "simulated, random",
 }
 COLORS = {"scmog": "C0", "ridge": "C1", "kNN": "C2"}
-IN_TABLE = ("scmog", "ridge", "kernel ridge", "kNN", "mean x depth", "training mean")
+IN_TABLE = ("scmog", "ridge", "kernel ridge", "kNN", "mean x source depth", "training mean")
 FEWEST_CELLS = 5
 """Each peak of SNARE-seq and of the kidney is open in so many cells, test cells included."""
 TABLE = HERE / "results" / "scores.csv"

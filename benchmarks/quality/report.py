@@ -39,7 +39,8 @@ def report(table: Path) -> str:
     failures = _failures(table, scores)
     lines = [
         "Mean over seeds, ± standard deviation where there are several. In bold the best of each column, ceilings",
-        "apart, and what is tied with it: within one standard error of the difference, as far as seeds tell.",
+        "apart, and what is within one standard error of the difference over seeds from it (the table of differences",
+        "counts what test cells leave open, too).",
         "Seconds of processor time and peak memory in GB are of training and prediction with one thread; what was",
         "trained on a GPU has no time to compare.",
     ]
