@@ -141,8 +141,9 @@ def report() -> str:
     table = pd.read_csv(TABLE)
     lines = [
         "Score per feature on test cells (AUROC for ATAC, Pearson r else), mean over seeds. The columns test and",
-        "validation hold the difference to the default of the same seed on those cells, with its standard error where there",
-        "are several seeds. Where a row does not say otherwise there is one member per direction, which sees all features.",
+        "validation hold the difference to the default of the same seed on those cells, with its standard error where",
+        "there are several seeds. Where a row does not say otherwise there is one member per direction, which sees all",
+        "features.",
     ]
     if table["seed"].nunique() == 1:
         lines.append("All rows are of one seed: differences below .002 mean nothing.")

@@ -19,7 +19,7 @@ HARD_LINE_LIMIT = 350
 
 # Lowest first; names on one line are independent of each other.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_constants", "_modalities", "_quiet"}),
+    frozenset({"_constants", "_labels", "_modalities", "_quiet"}),
     frozenset({"_mudata"}),
     frozenset({"nn", "genomics", "metrics"}),
     frozenset({"module"}),

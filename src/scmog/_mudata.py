@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from scmog._constants import SCMOG_KEYS
 from scmog._modalities import MODALITIES
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -22,6 +24,32 @@ def is_generated(adata: AnnData) -> bool:
     mark = adata.uns.get(SCMOG_KEYS.UNS)
     marked = isinstance(mark, Mapping) and bool(mark.get("generated", False))
     return marked or SCMOG_KEYS.GENERATED_OBS in adata.obs
+
+
+def missing_features(var: pd.DataFrame) -> np.ndarray:
+    """Features that an alignment filled in, as they were not measured: boolean ``(n_features,)``.
+
+    Raises
+    ------
+    ValueError
+        If their mark is anything but True or False, as after an outer join of tables.
+    """
+    column = SCMOG_KEYS.MISSING_VAR
+    if column not in var:
+        return np.zeros(len(var), dtype=bool)
+    values = var[column].astype(object)
+    if pd.api.types.infer_dtype(values, skipna=False) not in ("boolean", "empty"):
+        message = (
+            f".var[{column!r}], the mark of features that were not measured, must be True or False for each feature; "
+            f"found {list(values.unique()[:5])}. Align the query anew with scmog.pp.align_features."
+        )
+        raise ValueError(message)
+    return values.to_numpy(dtype=bool)
+
+
+def obs_columns(data: MuData | AnnData) -> list[str]:
+    """Names of the columns among which :func:`find_obs_column` looks, for messages."""
+    return sorted({str(column) for part in (data, *getattr(data, "mod", {}).values()) for column in part.obs.columns})
 
 
 def measured_keys(mdata: MuData, modality: str, name: str | None = None) -> list[str]:

@@ -50,12 +50,25 @@ def test_metrics_labels_and_all_baselines(data_dir: Path, model_dir: Path, tmp_p
     assert {"cmd", "calibration_slope", "pseudobulk_lfc"} < set(pd.read_csv(output)["metric"])
 
 
-def test_an_existing_table_is_kept(data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+def _half(self: pd.DataFrame, path: Path, **_: object) -> None:
+    path.write_text("direc")
+    message = "no space left on device"
+    raise OSError(message)
+
+
+def test_an_existing_table_is_kept(
+    data_dir: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "scores.csv"
     output.write_text("precious")
     argv = ["evaluate", str(data_dir / "paired.h5mu"), "--model", str(model_dir), "--output", str(output)]
     assert main(argv) == 2
     assert output.read_text() == "precious"
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_csv", _half)
+        assert main([*argv, "--overwrite"]) == 2
+    assert output.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [output]
     assert main([*argv, "--overwrite"]) == 0
     assert output.read_text().startswith("direction,")
 

@@ -150,6 +150,19 @@ def test_cell_ranger_output(kind: str, multiome: Any, tmp_path: Path, capsys: py
     assert "Read: 7 cells x 4 genes, 3 peaks" in capsys.readouterr().out
 
 
+def test_one_of_several_matrices(multiome: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for prefix in ("one_", "two_"):
+        multiome.write_mtx(tmp_path / "in", columns=6, prefix=prefix)
+    options = ["--min-genes", "1", "--min-cells", "1", "--max-share", "none"]
+    assert run(tmp_path, tmp_path, *options, name="in")[0] == 2
+    assert "prefix=" in capsys.readouterr().err
+    assert run(tmp_path, tmp_path, *options, "--prefix", "two_", name="in")[0] == 0
+    assert "Read: 7 cells x 4 genes, 3 peaks" in capsys.readouterr().out
+    mudata.read_h5mu(tmp_path / "out.h5mu").write_h5mu(tmp_path / "in.h5mu")
+    assert run(tmp_path, tmp_path, "--overwrite", "--prefix", "two_", name="in.h5mu")[0] == 2
+    assert "--genome and --prefix are for the output of Cell Ranger" in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore:.*(not unique|intersecting)")  # an antibody is called like a gene
 def test_cell_ranger_genome(citeseq: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     citeseq.features.loc[1, "genome"] = "mm10"

@@ -116,23 +116,3 @@ def test_bad_columns(paired):
     paired.obs["donor"] = ["a"] * 118 + [None, np.nan]
     with pytest.raises(ValueError, match=r"batch_key 'donor' is missing for 2 cell\(s\); fill it"):
         BatchField("donor").validate_field(paired)
-
-
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
-        pytest.param(pd.Series([1, 2, 2]), ["1", "2", "2"], id="whole"),
-        pytest.param(pd.Series([1, 2, None]), ["1", "2", None], id="with a gap"),
-        pytest.param(pd.Series([1, 2, None]).astype("category"), ["1", "2", None], id="categories with a gap"),
-        pytest.param(pd.Series([1, 2, None], dtype="Int64"), ["1", "2", None], id="nullable"),
-        pytest.param(pd.Series([1.5, 2, None]), ["1.5", "2.0", None], id="fractions"),
-        pytest.param(pd.Series(["a", None, "1.0"], dtype="category"), ["a", None, "1.0"], id="text"),
-        pytest.param(pd.Series([None, None], dtype=object), [None, None], id="nothing"),
-        pytest.param(pd.Series([True, False]), ["True", "False"], id="booleans"),
-        pytest.param(pd.Series(["a", None, "b"], index=["x", "x", "x"]), ["a", None, "b"], id="cells of one name"),
-    ],
-)
-def test_names(column: pd.Series, expected: list[str | None]) -> None:
-    names = as_names(column)
-    assert names.index.equals(column.index)
-    assert [None if pd.isna(name) else name for name in names] == expected

@@ -138,6 +138,8 @@ def test_where_files_go(
     monkeypatch.delenv("SCMOG_CACHE")
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "os" / project)
     assert fetch("tiny", progress=False) == [tmp_path / "os" / "scmog" / "tiny" / "x.gz"]
+    monkeypatch.setenv("SCMOG_CACHE", "")
+    assert fetch("tiny", progress=False) == [tmp_path / "os" / "scmog" / "tiny" / "x.gz"]
     assert len(server.requests) == 3
 
 

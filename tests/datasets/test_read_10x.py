@@ -14,7 +14,6 @@ import pytest
 import scipy.sparse as sp
 
 from scmog.datasets import read_10x
-from scmog.datasets._read_10x import _ISOTYPE_CONTROL
 from scmog.model import SCMOG
 
 FORMATS = [
@@ -157,27 +156,6 @@ def test_legacy_genome(multiome: Any, tmp_path: Path) -> None:
     made = _two_species(multiome)
     path = type(made)(made.features.iloc[:3]).write_legacy_h5(tmp_path / "a.h5")
     assert set(read_10x(path, genome="mm10")["rna"].var["genome"]) == {"mm10"}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        pytest.param("IgG1_control_TotalSeqB", True, id="10x"),
-        pytest.param("IgG2a", True, id="IgG2a"),
-        pytest.param("Mouse-IgG1", True, id="mouse"),
-        pytest.param("Rat_IgG2b_Ctrl", True, id="rat"),
-        pytest.param("Isotype_HTK888", True, id="isotype"),
-        pytest.param("isotypeControl-1", True, id="isotype-control"),
-        pytest.param("CD3_TotalSeqB", False, id="marker"),
-        pytest.param("IgD", False, id="IgD"),
-        pytest.param("IgM", False, id="IgM"),
-        pytest.param("IgG_Fc", False, id="IgG-Fc"),
-        pytest.param("HLA-DR", False, id="HLA"),
-        pytest.param("Controlin", False, id="not-a-word"),
-    ],
-)
-def test_isotype_controls(name: str, expected: bool) -> None:
-    assert bool(pd.Index([name]).str.contains(_ISOTYPE_CONTROL)[0]) == expected
 
 
 def _break_h5(path: Path) -> Path:

@@ -103,3 +103,10 @@ def test_names_what_cannot_be_read(tmp_path, text, message):
 def test_names_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.gtf"):
         read_gtf(tmp_path / "nowhere.gtf")
+
+
+def test_a_file_that_ends_too_early(tmp_path):
+    path = tmp_path / "genes.gtf.gz"
+    path.write_bytes(gzip.compress(GENCODE.encode() * 100)[:-20])
+    with pytest.raises(ValueError, match=r"genes\.gtf\.gz' could not be read .*is it complete"):
+        read_gtf(path)

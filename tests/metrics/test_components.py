@@ -74,3 +74,12 @@ def test_refuses():
         PrincipalComponents().fit(np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="40 features of the training cells, got 39"):
         PrincipalComponents().fit(source).transform(source[:, 1:])
+
+
+@pytest.mark.parametrize("kind", [SVDRidge, KNN, KernelRidge])
+def test_cells_that_do_not_differ_give_scores_that_predictors_take(kind):
+    target = np.random.default_rng(0).random((30, 4)).astype(np.float32)
+    scores = PrincipalComponents().fit(np.ones((30, 5))).transform(np.ones((30, 5)))
+    assert scores.shape == (30, 1) and not scores.any()
+    prediction = kind().fit(scores, target).predict(scores[:2])
+    np.testing.assert_allclose(prediction, np.tile(target.mean(axis=0), (2, 1)), atol=1e-5)

@@ -117,3 +117,12 @@ def test_fit_refuses(labels, match):
 def test_refuses(prior):
     with pytest.raises(ValueError, match="prior_cells must be"):
         GroupMean(prior)
+
+
+def test_whole_numbers_are_the_same_labels_with_and_without_a_decimal_point():
+    """pandas makes floats of a column of integers in which a label is missing."""
+    target = np.array([[1.0], [0.0], [1.0], [0.0]])
+    fitted = GroupMean(prior_cells=0).fit(np.array([0, 1, 0, 1]), target)
+    with pytest.warns(UserWarning, match="1 cells have no label"):
+        prediction = fitted.predict(pd.Series([0, 1, None]))
+    assert prediction.ravel().tolist() == [1.0, 0.0, 0.5]

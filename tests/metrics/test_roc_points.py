@@ -38,9 +38,17 @@ def test_roc_points_of_scores_that_separate_pass_the_corner():
     [
         pytest.param(np.zeros((2, 2)), 10, "got 0 and 4", id="no-positives"),
         pytest.param(np.ones((2, 2)), 10, "got 4 and 0", id="no-negatives"),
-        pytest.param(np.eye(2), 2, "at least 3", id="points"),
+        pytest.param(np.eye(2), 3, "at least 4", id="points"),
     ],
 )
 def test_roc_points_refuses(truth, n_points, match):
     with pytest.raises(ValueError, match=match):
         roc_points(truth, np.ones((2, 2)), n_points=n_points)
+
+
+@pytest.mark.parametrize("n_points", [4, 5, 6, 11, 100])
+def test_there_are_no_more_points_than_asked_for(n_points):
+    rng = np.random.default_rng(0)
+    truth = (rng.random((40, 50)) < 0.3).astype(float)
+    points = roc_points(truth, rng.random(truth.shape), n_points=n_points)[0]
+    assert n_points - 1 <= len(points) <= n_points

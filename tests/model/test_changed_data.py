@@ -35,7 +35,7 @@ CHANGES = [
     pytest.param(genes_filtered, "features of modality 'rna' are no longer.*40 then, 37 now", id="genes filtered"),
     pytest.param(cells_of_one_modality_reordered, "'atac' has its cells in another order", id="cells reordered"),
     pytest.param(log_transformed, "'rna'.*holds fractional", id="log"),
-    pytest.param(modality_removed, "atac", id="removed"),
+    pytest.param(modality_removed, "modality 'atac' is no longer in the MuData", id="removed"),
 ]
 
 

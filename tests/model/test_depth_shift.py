@@ -16,11 +16,13 @@ def data():
     return mdata
 
 
-def trained(mdata, **options):
+def trained(mdata, split=None, **options):
     data = mdata.copy()
     scmog.model.SCMOG.setup_mudata(data, batch_key="batch")
     model = scmog.model.SCMOG(data, directions=[("rna", "atac")], n_members=1, n_hidden_rna=(32,), **options)
-    model.train(8, split_key="split", n_epochs_pretrain=0, enable_progress_bar=False, accelerator="cpu")
+    model.train(
+        8, **(split or {"split_key": "split"}), n_epochs_pretrain=0, enable_progress_bar=False, accelerator="cpu"
+    )
     return model
 
 
@@ -75,7 +77,7 @@ def test_the_batch_enters_where_the_shift_is(data):
 def test_probabilities_that_cannot_be_calibrated_are_not_shifted(data, monkeypatch, caplog):
     monkeypatch.setattr(scmog.nn.LogitRecalibration, "fit", lambda *_: False)
     shift = trained(data).module.translator("rna_to_atac").depth_shift
-    assert "left as the training cells set them" in caplog.text
+    assert "its probabilities should not be used" in caplog.text
     assert (shift.weight == 0).all()
     assert shift.intercept == 0
 
@@ -83,3 +85,24 @@ def test_probabilities_that_cannot_be_calibrated_are_not_shifted(data, monkeypat
 def test_the_presets_of_the_paper_shift_nothing(data):
     model = trained(data, preset="paper")
     assert model.module.translator("rna_to_atac").depth_shift is None
+
+
+@pytest.mark.parametrize(
+    ("split", "why"),
+    [
+        pytest.param({"train_size": 1.0}, "without validation cells", id="none"),
+        pytest.param({"train_size": 0.99, "validation_size": 0.01}, "with 6 validation cells", id="few"),
+        pytest.param({"train_size": 0.9}, None, id="enough"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:No validation cells")
+def test_a_batch_that_has_no_effect_is_told(data, caplog, split, why):
+    model = trained(data, split)
+    told = [r.getMessage() for r in caplog.records if "the batch has no effect" in r.getMessage()]
+    assert told == (
+        [] if why is None else [f"rna_to_atac: {why} there is no correction for depth, and the batch has no effect."]
+    )
+    rna = data["rna"].copy()
+    before = probabilities(model, rna)
+    rna.obs["batch"] = np.roll(rna.obs["batch"].to_numpy(), 1)
+    assert np.array_equal(probabilities(model, rna), before) == (why is not None)

@@ -117,3 +117,10 @@ def test_components_that_are_given_hold_for_all_targets():
 def test_unknown_name():
     with pytest.raises(ValueError, match=f"{re.escape(str(list(PRESETS)))}, got 'fast'"):
         find_preset("fast")
+
+
+def test_the_users_input_of_rna_holds_for_all_targets():
+    config = find_preset("authors").module_config({"rna_input": "log"})
+    assert {config.input_style("rna", target) for target in ("atac", "protein")} == {"log"}
+    both = find_preset("authors").module_config({"rna_input": "log", "rna_input_for_protein": "zscore"})
+    assert both.input_style("rna", "protein") == "zscore"

@@ -215,6 +215,7 @@ def test_missing_target_features_are_not_scored(trained, paired):
         pytest.param({"baselines": "some"}, "baselines must be True, False or 'all', got 'some'", id="baselines"),
         pytest.param({"metrics": ["auroc", "accuracy"]}, "metrics must be None, 'all' or a list of names", id="metric"),
         pytest.param({"metrics": "auroc"}, "metrics must be None, 'all' or a list of names", id="one metric"),
+        pytest.param({"metrics": ["auroc", "auroc"]}, "metrics must name each score once", id="a metric twice"),
         pytest.param({"metrics": []}, "metrics must be None, 'all' or a list of names", id="no metric"),
         pytest.param({"metrics": ["pseudobulk_lfc"]}, "needs the cell types.*labels_key", id="no labels"),
         pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -19,6 +20,7 @@ import torch
 import zarr
 from mudata import MuData
 
+import scmog.model._growing as growing_module
 import scmog.model._store as store_module
 from scmog.model import SCMOG
 
@@ -150,6 +152,33 @@ def test_a_killed_generation_can_be_killed_again(model, query, left, tmp_path, m
     assert_same_contents(path, expected)
 
 
+@pytest.mark.parametrize("suffix", [".zarr", ".h5ad"])
+@pytest.mark.parametrize("part", ["X/indices", "X/indptr", "layers/probability/data", "layers/probability/indptr"])
+def test_a_disk_that_is_full_between_the_parts_of_a_matrix(model, query, tmp_path, monkeypatch, suffix, part):
+    """What was put into the first ones is not to stay in front of what comes then."""
+    path, expected = tmp_path / f"x{suffix}", tmp_path / f"whole{suffix}"
+    model.generate(query, **OPTIONS, store=expected)
+    monkeypatch.setattr(store_module, "_ENTRIES_PER_COMMIT", 1)
+    with monkeypatch.context() as patch:
+        append, calls = growing_module._append, []
+
+        def full(array, values):
+            if array.path == part and len(values) > 1:  # not the first row pointer
+                calls.append(part)
+                if len(calls) == 3:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+            append(array, values)
+
+        patch.setattr(growing_module, "_append", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            model.generate(query, **OPTIONS, store=path)
+    assert "50 of 120 cells are kept" in caught.value.__notes__[0]
+    seen = n_generated(model, monkeypatch)
+    model.generate(query, **OPTIONS, store=path)
+    assert sum(seen) == 70
+    assert_same_contents(path, expected)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_an_unfinished_store_is_not_taken_for_a_complete_one(left, case):
     path = left(case)
@@ -173,6 +202,10 @@ def _other_counts(query):
     query["rna"].X.data[5] += 1
 
 
+def _other_genes(query):
+    query["rna"].X = query["rna"].X[:, ::-1].copy()
+
+
 @pytest.mark.parametrize(
     ("change", "options", "named"),
     [
@@ -182,6 +215,7 @@ def _other_counts(query):
         pytest.param(None, {"target": "protein"}, r"target: found 'atac', expected 'protein'", id="target"),
         pytest.param(_other_cells, {}, r"cells: found '[0-9a-f]+", id="names"),
         pytest.param(_other_counts, {}, r"cells: found '[0-9a-f]+", id="counts"),
+        pytest.param(_other_genes, {}, r"cells: found '[0-9a-f]+", id="counts of other genes"),
     ],
 )
 def test_an_unfinished_store_of_something_else_is_refused(model, query, left, snapshot, change, options, named):

@@ -386,3 +386,13 @@ def test_statistics_are_saved(cls: type[Representation], style: str) -> None:
     assert torch.equal(inputs_of(loaded, x, style), inputs_of(representation, x, style))
     assert torch.equal(loaded.target(x), representation.target(x))
     assert list(representation.parameters()) == []  # statistics are not trained
+
+
+@pytest.mark.parametrize("style", CountRepresentation.styles)
+def test_genes_that_no_training_cell_expressed_tell_nothing_of_a_cell_s_size(style: str) -> None:
+    representation = fitted(CountRepresentation, np.array([[0, 3, 2], [0, 1, 4], [0, 2, 5]], dtype=np.float32))
+    missing = torch.tensor([False, True, True])
+    query = torch.tensor([[7.0, 0.0, 0.0]])
+    assert representation.size_factors(query, missing).tolist() == [[1.0]]
+    depth = representation.encoder_input(query, style, missing).dense()[:, 3:]
+    assert (depth.abs() < 1).all()  # about average, in standard deviations

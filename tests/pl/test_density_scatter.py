@@ -79,3 +79,14 @@ def test_refused_data_leave_no_figure():
     with pytest.raises(TypeError, match="dense"):
         density_scatter(truth, sparse.csr_matrix(prediction))
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction"),
+    [
+        pytest.param(np.array([[-100, 0], [50, 100]], np.int8), np.array([[-90, 0], [60, 90]], np.int8), id="int8"),
+        pytest.param(np.array([[True, False]]), np.array([[True, False]]), id="bool"),
+    ],
+)
+def test_no_entry_is_lost_to_the_kind_of_numbers(truth, prediction):
+    assert density_scatter(truth, prediction).collections[0].get_array().sum() == truth.size

@@ -6,12 +6,14 @@ import random
 import anndata
 import mudata
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 import scmog
 from scmog.model import SCMOG
 from scmog.pp import AlignmentReport
+from scmog.pp._align_features import _assemble
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +241,36 @@ def test_a_layer_of_counts():
     del query.layers["counts"]
     with pytest.raises(KeyError, match="layer 'counts' is not in the layers"):
         scmog.pp.align_features(query, model)
+
+
+def test_global_tables_follow_the_cells(data):
+    """Also an embedding that is a table, where cells come in another order than in the query."""
+    rna, atac = data["rna"][:60].copy(), data["atac"][30:].copy()
+    query = mudata.MuData({"rna": rna, "atac": atac})
+    values = pd.Series(np.arange(90.0), index=query.obs_names)
+    query.obsm["table"], query.obsm["array"] = pd.DataFrame({"x": values}), values.to_numpy()[:, None]
+    query.obsp["pairs"] = sp.csr_matrix(np.diag(values))
+    assembled = _assemble(query, {"atac": atac, "rna": rna}, AlignmentReport(()))
+    assert list(assembled.obs_names) != list(query.obs_names)
+    expected = values.loc[assembled.obs_names]
+    np.testing.assert_array_equal(assembled.obsm["table"]["x"], expected)
+    np.testing.assert_array_equal(assembled.obsm["array"][:, 0], expected)
+    np.testing.assert_array_equal(assembled.obsp["pairs"].diagonal(), expected)
+
+
+def test_a_modality_that_is_not_there(data, model):
+    query = mudata.MuData({"rna": data["rna"].copy()})
+    with pytest.raises(ValueError, match=r"the query has no atac; it has \['rna'\]"):
+        scmog.pp.align_features(query, model, modality="atac")
+    with pytest.raises(ValueError, match=r"modality must be one of the model's, \['rna', 'atac'\], got 'peaks'"):
+        scmog.pp.align_features(query, model, modality="peaks")
+
+
+@pytest.mark.parametrize("mark", [[True, None], ["True", "False"], [1.0, 0.0]], ids=["gap", "text", "numbers"])
+def test_marks_of_missing_features_must_be_true_or_false(data, model, mark):
+    rna = data["rna"].copy()
+    rna.var["scmog_missing"] = pd.Series(np.resize(np.array(mark, dtype=object), 30), index=rna.var_names)
+    with pytest.raises(ValueError, match=r"'scmog_missing'.*must be True or False for each.*Align the query anew"):
+        scmog.pp.align_features(rna, model, modality="rna")
+    with pytest.raises(ValueError, match=r"'scmog_missing'.*must be True or False for each"):
+        model.get_generated(rna, source="rna")

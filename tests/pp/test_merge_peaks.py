@@ -122,3 +122,11 @@ def test_a_handful_of_peaks(n_shared, refused):
             _join({"x": one, "y": other}, check_build=True)
     else:
         assert _join({"x": one, "y": other}, check_build=True).measured.all(axis=1).sum() == 6
+
+
+def test_places_are_read_as_an_alignment_reads_them():
+    """From a column of names, too, and from the names of peaks before their columns."""
+    text = pd.DataFrame({"interval": ["chr1:10-20", "chr2:5-9"]}, index=["p1", "p2"])
+    both = pd.DataFrame({"chrom": ["9"], "start": [1], "end": [2]}, index=["chr1:15-30"])
+    found = _join({"x": text, "y": both})
+    assert list(found.var.index) == ["chr1:10-30", "chr2:5-9"]

@@ -24,6 +24,11 @@ def _features(names, **columns):
         pytest.param("abcd", {"chrom": ["chr1", "chrX", "Y", "chrM"]}, {}, "ad", id="column"),
         pytest.param("abcd", {"Chromosome": pd.Categorical(["1", "x", "22", "MT"])}, {}, "acd", id="other name"),
         pytest.param("abc", {"chr": [1.0, 2.0, np.nan]}, {"autosomes_only": True}, "ab", id="numbers with a gap"),
+        pytest.param(
+            "abcde", {"chrom": [1.0, 2.0, "3", "4", "X"]}, {"autosomes_only": True}, "abcd", id="numbers and text"
+        ),
+        pytest.param("abc", {"contig": ["1", "X", "2"]}, {}, "ac", id="contig"),
+        pytest.param("abc", {"region": ["chr1:1-2", "chrX:1-2", "chr2:1-2"]}, {}, "ac", id="region"),
         pytest.param("abc", {"interval": ["chrX:5-9", "chr2:5-9", ""]}, {}, "bc", id="10x interval"),
         pytest.param(
             "abc", {"chrom": [None, "chr1", None], "interval": ["chrY:5-9", "chrX:1-2", None]}, {}, "bc", id="both"
@@ -79,6 +84,8 @@ def test_positions_in_var(names, columns, options, kept):
         pytest.param(["AUTO1", "XIST", "UTY", "MT-ND1"], {}, ["AUTO1", "MT-ND1"], id="symbols"),
         pytest.param(["ENSG01", "ENSG03.9", "ENSG02.4"], {}, ["ENSG01", "ENSG02.4"], id="ids with and without version"),
         pytest.param(["a", "b"], {"gene_ids": ["ENSG02.1", "ENSG03"]}, ["a"], id="ids in a column"),
+        pytest.param(["a", "b"], {"symbol": ["AUTO1", "XIST"]}, ["a"], id="symbols in a column"),
+        pytest.param(["a", "b", "c"], {"name": ["X-1-2", "XIST", "AUTO1"]}, ["a", "c"], id="a gene called like a place"),
         pytest.param(["AUTO1", "AUTO2", "BOTH"], {}, ["AUTO1", "AUTO2"], id="one of two places is Y"),
         pytest.param(["AUTO1", "AUTO2", "unheard"], {}, ["AUTO1", "AUTO2", "unheard"], id="unknown stays"),
         pytest.param(["XIST", "AUTO1"], {"chrom": ["chr7", None]}, ["XIST", "AUTO1"], id="var comes first"),

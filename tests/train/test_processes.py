@@ -61,3 +61,8 @@ def test_seeds_of_processes_differ() -> None:
     seeds = [seed_of_process(seed, rank) for seed in range(4) for rank in range(4)]
     assert len(set(seeds)) == 16
     assert seeds == [seed_of_process(seed, rank) for seed in range(4) for rank in range(4)]
+
+
+def test_apples_gpus_are_refused():
+    with pytest.raises(ValueError, match="no double precision.*accelerator='cpu'"):
+        distributed_options({}, "mps", 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from scmog._constants import SPLIT_LABELS
 from scmog.cli._align import add_alignment, aligned, refuse_alignment
 from scmog.cli._arguments import add_directions, add_overwrite
-from scmog.cli._files import check_ending, check_model, check_output, read
+from scmog.cli._files import check_ending, check_model, check_output, read, replacing
 from scmog.cli._table import format_scores
 from scmog.metrics import METRICS
 from scmog.model import SCMOG
@@ -98,5 +98,6 @@ def run(args: argparse.Namespace) -> None:
     print(f"Scores of {cells} cells of {args.data} (scmog evaluate --help says how to read them)\n")
     print(format_scores(scores))
     if args.output is not None:
-        scores.to_csv(args.output, index=False)
+        with replacing(args.output) as partial:
+            scores.to_csv(partial, index=False)
         print(f"\nTable: {args.output}")

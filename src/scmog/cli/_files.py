@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata
@@ -79,13 +80,20 @@ def check_output(path: Path, *, overwrite: bool, directory: bool = False) -> Non
 
 
 def write(data: MuData | AnnData, path: Path) -> None:
-    """Write a file beside its place and then move it there, so that an earlier one is replaced whole or not at all."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
+    """Write a file so that an earlier one is replaced whole or not at all."""
+    with replacing(path) as partial:
         if isinstance(data, MuData):
             data.write_h5mu(partial)
         else:
             data.write_h5ad(partial)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Path beside ``path`` to write to; the file is moved to its place in the end, and removed after an error."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

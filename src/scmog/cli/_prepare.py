@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
     data = parser.add_argument_group("data")
     data.add_argument("--genome", help="genome to keep in a Cell Ranger file with several")
+    data.add_argument("--prefix", help="what file names begin with, in a directory with several matrices")
     data.add_argument(
         "--layer",
         nargs="+",
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
     check_ending(args.output, [".h5mu"])
     check_output(args.output, overwrite=args.overwrite)
     _check_options(args)
-    mdata = _read(args.input, args.genome)
+    mdata = _read(args.input, args.genome, args.prefix)
     _show("Read", mdata)
     _filter(mdata, args)
     _split(mdata, args)
@@ -120,11 +121,11 @@ def run(args: argparse.Namespace) -> None:
     print(f"Written: {args.output}")
 
 
-def _read(path: Path, genome: str | None) -> MuData:
+def _read(path: Path, genome: str | None, prefix: str | None) -> MuData:
     if path.is_dir() or path.suffix == ".h5":
-        return read_10x(path, genome=genome)
-    if genome is not None:
-        message = "--genome is for the .h5 files of Cell Ranger."
+        return read_10x(path, genome=genome, prefix=prefix)
+    if genome is not None or prefix is not None:
+        message = "--genome and --prefix are for the output of Cell Ranger, a .h5 file or a directory."
         raise ValueError(message)
     if not path.exists():
         message = f"{path} does not exist."

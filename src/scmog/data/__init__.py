@@ -1,7 +1,8 @@
 """MuData fields and registry: what scvi-tools' own do not check or allow."""
 
+from scmog._labels import as_names
 from scmog._mudata import find_obs_column
-from scmog.data._batch_field import BatchField, as_names
+from scmog.data._batch_field import BatchField
 from scmog.data._count_field import CheckedLayerField, MuDataCheckedLayerField
 from scmog.data._manager import PartialMuDataManager
 from scmog.data._modality_names import find_modalities, resolve_directions

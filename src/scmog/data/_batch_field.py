@@ -11,23 +11,12 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data.fields import BaseAnnDataField
 
-from scmog._mudata import find_obs_column
+from scmog._labels import as_names
+from scmog._mudata import find_obs_column, obs_columns
 
 logger = logging.getLogger(__name__)
 
 _CODES_COLUMN = f"_scvi_{REGISTRY_KEYS.BATCH_KEY}"
-
-
-def as_names(column: pd.Series) -> pd.Series:
-    """Batches or labels as strings; missing ones stay missing, and 1 does not become "1.0" because of them."""
-    names = pd.Series(np.nan, index=column.index, dtype=object)
-    there = column.notna().to_numpy()
-    # categories have a type of their own, and columns that were put together have none
-    values = np.asarray(pd.Series(np.asarray(column[there])).infer_objects())
-    if values.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype(np.int64)
-    names[there] = values.astype(str)
-    return names
 
 
 class BatchField(BaseAnnDataField):
@@ -75,8 +64,7 @@ class BatchField(BaseAnnDataField):
             return
         column = find_obs_column(adata, self.batch_key)
         if column is None:
-            available = sorted({*adata.obs.columns, *(c for a in adata.mod.values() for c in a.obs.columns)})
-            message = f"batch_key {self.batch_key!r} is in no obs; columns are {available}."
+            message = f"batch_key {self.batch_key!r} is in no obs; columns are {obs_columns(adata)}."
             raise KeyError(message)
         if column.isna().any():
             message = f"batch_key {self.batch_key!r} is missing for {int(column.isna().sum())} cell(s); fill it first."

@@ -104,8 +104,7 @@ class CheckedLayerField(LayerField):
         self._check_unique(adata_target)
         self.check_names(pd.Index(state_registry[self.COLUMN_NAMES_KEY]), adata_target.var_names)
         # the parent's would register the query like training data; with the names, the number of features is checked
-        kept = {key: state_registry[key] for key in (self.IDENTIFIERS_KEY,) if key in state_registry}
-        return self._register_counts(adata_target) | kept
+        return self._register_counts(adata_target) | {self.IDENTIFIERS_KEY: state_registry[self.IDENTIFIERS_KEY]}
 
     def _register_counts(self, adata: AnnData) -> dict[str, Any]:
         registry: dict[str, Any] = super().register_field(adata)

@@ -110,8 +110,14 @@ def _available(field: Any, mdata: MuData) -> bool:
 
 
 def _check_paired(mdata: MuData, names: list[str]) -> None:
-    """Raise ValueError unless each modality holds all cells of the MuData, in its order."""
+    """Raise ValueError unless each modality is there and holds all cells of the MuData, in its order."""
     for name in names:
+        if name not in mdata.mod:
+            message = (
+                f"modality {name!r} is no longer in the MuData, which has {list(mdata.mod)}. Put it back, or call "
+                "SCMOG.setup_mudata(mdata) again and make a new model."
+            )
+            raise ValueError(message)
         cells = mdata.mod[name].obs_names
         if cells.equals(mdata.obs_names):
             continue

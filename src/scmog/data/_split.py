@@ -8,7 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from scmog._constants import SPLIT_LABELS
-from scmog._mudata import find_obs_column
+from scmog._mudata import find_obs_column, obs_columns
 
 _DEFAULT_TRAIN_SIZE = 0.9
 
@@ -33,7 +33,7 @@ def split_by_key(mdata: MuData, split_key: str) -> Split:
     """
     column = find_obs_column(mdata, split_key)
     if column is None:
-        message = f"split_key {split_key!r} is in no obs; global columns are {list(mdata.obs.columns)}."
+        message = f"split_key {split_key!r} is in no obs; columns are {obs_columns(mdata)}."
         raise KeyError(message)
     wrong = sorted({str(value) for value in column[~column.isin(SPLIT_LABELS)]})
     if wrong:

@@ -71,7 +71,7 @@ def _cache_folder(cache: str | Path | None) -> Path:
     import pooch
 
     chosen = cache or os.environ.get(CACHE_VARIABLE)
-    return Path(pooch.os_cache("scmog") if chosen is None else chosen).expanduser()
+    return Path(chosen or pooch.os_cache("scmog")).expanduser()
 
 
 def _fetch_one(file: PublicFile, folder: Path, *, progress: bool) -> Path:

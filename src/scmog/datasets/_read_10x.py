@@ -11,17 +11,13 @@ from mudata import MuData
 
 from scmog.datasets._assemble import counts_table, new_mudata, with_peak_positions
 from scmog.datasets._cell_ranger import GENES, PEAKS, PROTEINS, CountTable, read_h5, read_mtx
+from scmog.pp._protein_names import read_protein_name
 
 logger = logging.getLogger(__name__)
 
 _MODALITIES = {GENES: "rna", PEAKS: "atac", PROTEINS: "protein"}
 # Cell Ranger's TSS region of a gene, e.g. chr1:29553-30267 or KI270711.1:4612-29626
 _INTERVAL = r"^(?P<chrom>\S+):(?P<start>\d+)-(?P<end>\d+)$"
-# IgG1_control_TotalSeqB, Mouse-IgG1, Rat_IgG2b_Ctrl, Isotype_HTK888; but not IgG_Fc, IgD, IgM, which are markers
-_ISOTYPE_CONTROL = (
-    r"(?i)isotype|(?<![a-z])(?:control|ctrl)(?![a-z])|"
-    r"(?<![a-z])(?:mouse|rat|hamster)[ _.-]*ig[gma](?![ _.-]*fc)|^ig[gma][1-3][a-c]?(?![a-z0-9])"
-)
 
 
 def read_10x(path: str | Path, *, genome: str | None = None, prefix: str | None = None) -> MuData:
@@ -119,7 +115,7 @@ def _describe(var: pd.DataFrame, modality: str) -> pd.DataFrame:
     if modality == "atac":
         return with_peak_positions(var.drop(columns="gene_ids", errors="ignore"))
     if modality == "protein":
-        return var.assign(isotype_control=var.index.str.contains(_ISOTYPE_CONTROL))
+        return var.assign(isotype_control=[read_protein_name(name).control is not None for name in var.index])
     return var if located is None else var.assign(**_gene_positions(located))
 
 

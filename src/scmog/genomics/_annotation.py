@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,7 @@ def read_gtf(path: str | PathLike[str]) -> pd.DataFrame:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file has no genes, a gene has no ``gene_id``, or coordinates are not valid.
+        If the file is damaged or has no genes, a gene has no ``gene_id``, or coordinates are not valid.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,21 +66,24 @@ def _read_features(path: Path, features: set[str]) -> pd.DataFrame:
     """Lines of the wanted features; the file is read in pieces, as most of its lines are not wanted."""
     with path.open("rb") as handle:
         compression = "gzip" if handle.read(2) == b"\x1f\x8b" else None
-    chunks = pd.read_csv(
-        path,
-        sep="\t",
-        names=list(_FIELDS),
-        index_col=False,
-        dtype=str,
-        na_filter=False,
-        quoting=csv.QUOTE_NONE,
-        compression=compression,
-        chunksize=_ROWS,
-    )
-    wanted = [
-        chunk.loc[chunk["feature"].isin(features) & ~chunk["chrom"].str.startswith("#"), list(_USED)]
-        for chunk in chunks
-    ]
+    options: dict[str, Any] = {
+        "sep": "\t",
+        "names": list(_FIELDS),
+        "index_col": False,
+        "dtype": str,
+        "na_filter": False,
+        "quoting": csv.QUOTE_NONE,
+        "compression": compression,
+    }
+    try:
+        chunks = pd.read_csv(path, chunksize=_ROWS, **options)
+        wanted = [
+            chunk.loc[chunk["feature"].isin(features) & ~chunk["chrom"].str.startswith("#"), list(_USED)]
+            for chunk in chunks
+        ]
+    except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
+        message = f"{str(path)!r} could not be read ({error}); is it complete?"
+        raise ValueError(message) from error
     return pd.concat(wanted, ignore_index=True) if wanted else pd.DataFrame(columns=list(_USED))
 
 

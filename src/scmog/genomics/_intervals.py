@@ -19,7 +19,7 @@ INTERVAL_NAME = re.compile(rf"^\s*(?P<chrom>.*[^:_\s-])[:_-](?P<start>{_NUMBER})
 """Name of an interval, with the groups ``chrom``, ``start`` and ``end``."""
 
 COORDINATE_COLUMNS = {
-    "chrom": ("chrom", "chr", "chromosome", "seqnames", "seqname", "seqid", "contig"),
+    "chrom": ("chrom", "chr", "chromosome", "chromosome_name", "seqnames", "seqname", "seqid", "contig"),
     "start": ("start", "chromstart", "chrom_start", "peak_start", "begin"),
     "end": ("end", "chromend", "chrom_end", "peak_end", "stop"),
 }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from scmog.genomics._intervals import COORDINATE_COLUMNS, parse_intervals
 
-_TEXT_COLUMNS = ("interval", "peak", "peaks", "peak_name", "location", "coordinates", "region", "gene_ids", "name")
+INTERVAL_COLUMNS = ("interval", "peak", "peaks", "peak_name", "location", "coordinates", "region", "gene_ids", "name")
 """Columns, in lower case, that hold ``chr1:1-2`` in files of 10x, Signac, ArchR and others."""
 
 
@@ -26,7 +26,7 @@ def find_intervals(features: pd.DataFrame) -> pd.DataFrame | None:
     Table as that of :func:`parse_intervals`, with the index of ``features``; None if nothing gives the coordinates.
     """
     lower = {str(column).lower(): position for position, column in reversed(list(enumerate(features.columns)))}
-    texts = (features.iloc[:, lower[name]].astype(object) for name in _TEXT_COLUMNS if name in lower)
+    texts = (features.iloc[:, lower[name]].astype(object) for name in INTERVAL_COLUMNS if name in lower)
     for source in (features.index.astype(str), features, *texts):
         try:
             table = parse_intervals(source)
@@ -48,7 +48,7 @@ def interval_columns(features: pd.DataFrame) -> list[str]:
     found = []
     for position, column in enumerate(features.columns):
         name = str(column).lower().lstrip("#")
-        if name in bounds or (name in _TEXT_COLUMNS and _are_intervals(features.iloc[:, position].astype(object))):
+        if name in bounds or (name in INTERVAL_COLUMNS and _are_intervals(features.iloc[:, position].astype(object))):
             found.append(column)
     return found
 

@@ -22,8 +22,8 @@ class Baseline(Protocol):
     cells; without them it chooses on training cells that are left out.
 
     Cells are predicted one by one: predictions of `source[start:stop]` are the rows `start:stop` of the predictions of
-    `source`, so any number of cells can be predicted in blocks of rows. `predict` needs the memory of its result and
-    of one block of fixed size.
+    `source`, so any number of cells can be predicted in blocks of rows. `predict` needs the memory of its result,
+    of the scores of all cells on principal components where it works on them, and of a source of integers in floats.
     """
 
     @property

@@ -22,6 +22,8 @@ class PrincipalComponents(ArrayState):
     :class:`KernelRidge`: their own decomposition of so few columns costs next to nothing and changes nothing. Of a
     TF-IDF matrix they are latent semantic indexing (LSI) with centred columns.
 
+    Where the training cells do not differ there is no component, and the scores are one column of zeros.
+
     State: `components` (k, n_source) and `source_mean` (n_source,), float32.
 
     Parameters
@@ -66,7 +68,8 @@ class PrincipalComponents(ArrayState):
         """
         check_fitted(self, bool(self._state))
         components, mean = self._state["components"], self._state["source_mean"]
-        return scores(check_source(source, n_features=mean.size), mean, components).astype(np.float32)
+        z = scores(check_source(source, n_features=mean.size), mean, components)
+        return leading(z, len(components)).astype(np.float32)
 
 
 def scores(x: Any, mean: np.ndarray, components: np.ndarray) -> np.ndarray:

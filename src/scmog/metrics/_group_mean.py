@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from scmog._labels import as_names
 from scmog.metrics._array_state import ArrayState, check_fitted
 from scmog.metrics._baselines import checked_grid, checked_pairs
 from scmog.metrics._orthogonal_ridge import fit_orthogonal
@@ -52,7 +53,7 @@ class GroupMean(ArrayState):
         Parameters
         ----------
         labels_train
-            Labels of the training cells, shape (n_cells,): strings, numbers or a categorical without missing values.
+            Labels of the training cells, shape (n_cells,): strings, numbers (1.0 is 1) or a categorical, none missing.
         target_train
             Target of the same cells, shape (n_cells, n_target), dense or sparse.
         labels_val, target_val
@@ -121,11 +122,13 @@ class GroupMean(ArrayState):
 
 def _strings(labels: Any, *, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels as strings (n_cells,) and which are missing."""
-    values = np.asarray(labels)
+    values = np.asarray(labels, dtype=object)
     if values.ndim != 1 or not values.size:
         message = f"{name} must be a non-empty sequence of one label for each cell, got shape {values.shape}."
         raise ValueError(message)
-    return values.astype(str), np.asarray(pd.isna(values))
+    names = as_names(pd.Series(values))
+    absent = names.isna().to_numpy()
+    return names.mask(absent, "").to_numpy().astype(str), absent
 
 
 def _one_hot(names: np.ndarray, absent: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -32,12 +32,12 @@ def roc_points(truth: Any, score: Any, *, n_points: int = 1000) -> tuple[np.ndar
     Raises
     ------
     ValueError
-        If shapes differ, a matrix is empty or contains NaN, `truth` holds one class only, or `n_points` is below 3.
+        If shapes differ, a matrix is empty or contains NaN, `truth` holds one class only, or `n_points` is below 4.
     TypeError
         If `score` is sparse or a matrix is not numeric.
     """
-    if n_points < 3:
-        message = f"n_points must be at least 3, got {n_points}."
+    if n_points < 4:
+        message = f"n_points must be at least 4, got {n_points}."
         raise ValueError(message)
     truth, score = check_binary(truth, score)
     positives = positive_scores(truth, score)
@@ -48,7 +48,7 @@ def roc_points(truth: Any, score: Any, *, n_points: int = 1000) -> tuple[np.ndar
             f"A ROC curve needs both."
         )
         raise ValueError(message)
-    each = (n_points - 1) // 2
+    each = (n_points - 2) // 2  # corners come on top
     quantiles = [values[np.linspace(0, values.size - 1, each).astype(np.int64)] for values in (positives, negatives)]
     thresholds = np.unique(np.concatenate(quantiles))[::-1]
     rates = [1 - np.searchsorted(values, thresholds, side="left") / values.size for values in (negatives, positives)]

@@ -100,7 +100,7 @@ def _sums(
     n_features = module.representation(module.directions[name][1]).n_features
     sums, n_cells = Sums(*torch.zeros(2, n_features, dtype=torch.float64)), 0
     for measured, generated in _blocks(module, manager, name, cells, batch_size, score=score):
-        sums.measured.add_(column_sums(measured).flatten().cpu())
+        sums.measured.add_(column_sums(measured).cpu())
         sums.generated.add_(generated.sum(dim=0).cpu())
         n_cells += len(generated)
     return sums, n_cells

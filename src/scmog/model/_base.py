@@ -88,7 +88,8 @@ class RegisteredModel(BaseModelClass):
         rna_layer, atac_layer, protein_layer
             Layers with the raw counts; default ``.X``.
         batch_key
-            Column of the global obs, or else of a modality's, with a batch that the decoders are told.
+            Column of the global obs, or else of a modality's, with the batch. Decoders are told it; with the default
+            preset those of ATAC are not, but only their correction for depth, which is fitted on validation cells.
         modalities
             Names in ``mdata.mod``, e.g. ``{"rna": "gex"}``. Default: ``rna|gex|RNA``, ``atac|peaks|ATAC`` and
             ``protein|prot|adt|ADT`` are found by themselves; other modalities are left alone.

@@ -10,6 +10,7 @@ import pandas as pd
 from mudata import MuData
 
 from scmog._modalities import Direction
+from scmog._mudata import obs_columns
 from scmog.data import as_names, find_obs_column
 from scmog.metrics import METRICS
 from scmog.model._baselines import TrainingCells
@@ -24,6 +25,9 @@ def check_metrics(metrics: Sequence[str] | str | None, directions: Sequence[Dire
     unknown = [name for name in names if name not in METRICS]
     if isinstance(metrics, str) or unknown or not names:
         message = f"metrics must be None, 'all' or a list of names out of {list(METRICS)}, got {metrics!r}."
+        raise ValueError(message)
+    if len(set(names)) < len(names):
+        message = f"metrics must name each score once, got {names}."
         raise ValueError(message)
     if labels_key is None and any(METRICS[name].needs == "groups" for name in names):
         message = "the metric 'pseudobulk_lfc' needs the cell types: name their column with labels_key=."
@@ -62,8 +66,7 @@ def cell_labels(data: MuData, labels_key: str, cells: pd.Index) -> np.ndarray:
     """Cell types of the scored cells, ``(n_cells,)``."""
     column = find_obs_column(data, labels_key)
     if column is None:
-        available = sorted({*data.obs.columns, *(name for adata in data.mod.values() for name in adata.obs.columns)})
-        message = f"labels_key {labels_key!r} is in no obs; columns are {available}."
+        message = f"labels_key {labels_key!r} is in no obs; columns are {obs_columns(data)}."
         raise KeyError(message)
     if not column.index.is_unique:
         message = f"cells have the same name, so that {labels_key!r} can't be told; call mdata.obs_names_make_unique()."

@@ -150,6 +150,8 @@ def fit_recalibration(
         translator.forget_calibration()
         cells = spread(validation, _RECALIBRATION_ENTRIES // module.representation(target).n_features)
         if not len(cells):
+            if shift is not None:
+                _warn_of_batch(module, name, "without validation cells")
             continue
         loader = ordered_loader(manager, cells, batch_size, batch_keys(manager, [source]))
         blocks = [_calibrated_block(module, name, tensors) for tensors in loader]
@@ -160,16 +162,23 @@ def fit_recalibration(
         if shift is not None:
             covariates = torch.cat([covariate for _, covariate in blocks if covariate is not None])
             shift.fit_shares(_passes(manager, source, cells, batch_size)())
-            shift.fit(covariates, measured.sum(dim=1), torch.sigmoid(logits))
+            if not shift.fit(covariates, measured.sum(dim=1), torch.sigmoid(logits)):
+                _warn_of_batch(module, name, f"with {len(cells)} validation cells")
             logits += shift(covariates).cpu()
         if not recalibration.fit(logits, measured):
             if shift is not None:
                 shift.reset()
             logger.warning(
-                "%s: on the validation cells peaks with a higher score are open less often; its probabilities are left "
-                "as the training cells set them and should not be used.",
+                "%s: on the validation cells peaks with a higher score are open less often; its probabilities should "
+                "not be used.",
                 name,
             )
+
+
+def _warn_of_batch(module: SCMOGModule, name: str, why: str) -> None:
+    """Log that a direction does not know the batch: only the shift by depth is told it."""
+    if module.n_batch:
+        logger.warning("%s: %s there is no correction for depth, and the batch has no effect.", name, why)
 
 
 @torch.inference_mode()

@@ -26,8 +26,8 @@ class Preset:
     batch_size
         Cells per mini-batch.
     cells_for_epochs
-        Number of training cells that epochs and patience are meant for; with fewer cells they are scaled up (at most
-        tenfold), so that small data get as many steps. None does not scale.
+        Number of training cells that epochs and patience of the supervised training are meant for; with fewer cells
+        they are scaled up (at most tenfold), so that small data get as many steps. None does not scale.
     """
 
     module: ModuleConfig
@@ -43,6 +43,8 @@ class Preset:
             changes = {"dropout_rate_by_target": {}, **changes}
         if "n_components_rna" in changes:
             changes = {"n_components_rna_for_protein": None, **changes}
+        if "rna_input" in changes:
+            changes = {"rna_input_for_protein": None, **changes}
         config: ModuleConfig = replace_checked(self.module, changes, argument="SCMOG(...)")
         return config
 

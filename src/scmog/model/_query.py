@@ -24,7 +24,7 @@ from scvi.dataloaders import AnnDataLoader
 
 from scmog._constants import SCMOG_KEYS
 from scmog._modalities import MODALITIES
-from scmog._mudata import find_obs_column, is_generated, measured_keys
+from scmog._mudata import find_obs_column, is_generated, measured_keys, missing_features
 from scmog._quiet import quiet_mudata
 from scmog.data import PartialMuDataManager
 from scmog.model._registry import TrainingRegistry
@@ -120,9 +120,9 @@ class Query:
         return {modality: cell_ids(self.cells, of_all[self.indices]) for modality, of_all in totals.items()}
 
     def fingerprint(self) -> str:
-        """Hash of the cells' names, order, total counts and batches, and of the features that were not measured."""
+        """Hash of the cells' names, order, total counts and batches, and of what was measured of the features."""
         modality = self.modalities[0]
-        parts = ["\n".join(self.cells).encode(), self._totals.tobytes()]
+        parts = ["\n".join(self.cells).encode(), self._totals.tobytes(), self.feature_totals().tobytes()]
         if (absent := self.absent(modality)) is not None:
             parts.append(absent.tobytes())
         if REGISTRY_KEYS.BATCH_KEY in self._manager.data_registry:
@@ -145,9 +145,9 @@ class Query:
         return _sums_of(self._matrix(self.modalities[0]))
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterable[dict[str, torch.Tensor]]:
-        """Mini-batches of the cells in order, from the cell at position ``start`` on."""
+        """Mini-batches of the first modality of the cells in order, from the cell at position ``start`` on."""
         cells = self.indices[start:]
-        return ordered_loader(self._manager, cells, batch_size, batch_keys(self._manager, self.modalities))
+        return ordered_loader(self._manager, cells, batch_size, batch_keys(self._manager, self.modalities[:1]))
 
 
 def _rows(data: MuData | AnnData, names: pd.Index) -> NDArray[np.intp]:
@@ -210,8 +210,8 @@ def _sums_of(matrix: Any) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = [], np.zeros(matrix.shape[1])
     for start in range(0, matrix.shape[0], _BLOCK_ROWS):
         block = matrix[start : start + _BLOCK_ROWS]
-        rows.append(np.asarray(block.sum(axis=1), dtype=np.float64).ravel())
-        columns += np.asarray(block.sum(axis=0), dtype=np.float64).ravel()
+        rows.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
+        columns += np.asarray(block.sum(axis=0, dtype=np.float64)).ravel()
     return np.concatenate(rows), columns
 
 
@@ -276,11 +276,8 @@ def _share_counts(adata: AnnData, layer: str | None) -> AnnData:
 
 
 def _missing_mask(adata: AnnData, modality: str) -> np.ndarray | None:
-    column = SCMOG_KEYS.MISSING_VAR
-    if column not in adata.var:
-        return None
-    mask: np.ndarray = adata.var[column].to_numpy(dtype=bool, copy=True)
+    mask = missing_features(adata.var)
     if mask.all():
-        message = f"all features of the query's {modality!r} are marked as missing (.var[{column!r}])."
+        message = f"all features of the query's {modality!r} are marked as missing (.var[{SCMOG_KEYS.MISSING_VAR!r}])."
         raise ValueError(message)
     return mask if mask.any() else None

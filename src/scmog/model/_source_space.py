@@ -37,7 +37,7 @@ class SourceSpace:
     def fit(self, counts: Any) -> Self:
         """Fit on the raw counts ``(n_cells, n_source)`` of the training cells."""
         counted = counts > 0 if self.source == "atac" else counts
-        self.average = np.asarray(counted.mean(axis=0), dtype=np.float64).ravel()
+        self.average = np.asarray(counted.mean(axis=0, dtype=np.float64)).ravel()
         if self.source == "atac":
             self.idf = inverse_document_frequency(counts)
         self.components.fit(self._features(counts, None))

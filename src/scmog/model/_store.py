@@ -40,8 +40,8 @@ def write_blocks(
 ) -> AnnData:
     """Write blocks of cells as they come, and return an AnnData whose matrices stay on disk.
 
-    If the process is killed or interrupted, the next call with the same request goes on after the cells that are
-    complete. After an error nothing is left, unless the disk failed after some cells had been written.
+    If the process is killed or interrupted, or an error comes after some cells had been written, the next call with
+    the same request goes on after the cells that are complete. After an earlier error nothing is left.
 
     Parameters
     ----------
@@ -162,8 +162,7 @@ def _matrices(
             del group["X"]  # some versions of anndata write that there is none
         matrices = {place: make(group, place, skeleton.n_vars) for place in places}
         for matrix in matrices.values():
-            if matrix.n_rows != unfinished.n_rows:
-                matrix.truncate(unfinished.n_rows)
+            matrix.truncate(unfinished.n_rows)  # also where the rows are right: their parts are written one by one
     except (OSError, KeyError, IndexError, ValueError) as error:
         if not unfinished.n_rows:
             raise

@@ -52,7 +52,7 @@ def without(absent: np.ndarray | None, modality: str, values: np.ndarray) -> np.
 
 def measured_depth(modality: str, counts: Any) -> np.ndarray:
     """Depth of each cell in a modality, ``(n_cells,)``: its open peaks, or its total counts."""
-    return np.asarray((counts > 0 if modality == "atac" else counts).sum(axis=1), dtype=np.float64).ravel()
+    return np.asarray((counts > 0 if modality == "atac" else counts).sum(axis=1, dtype=np.float64)).ravel()
 
 
 def share_of(average: np.ndarray, missing: np.ndarray | None) -> float:

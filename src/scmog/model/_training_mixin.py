@@ -33,7 +33,13 @@ from scmog.model._training_set import (
     resolve_seed,
 )
 from scmog.nn import fused
-from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, distributed_options, seeded, trainer_options
+from scmog.train import (
+    SCMOGTrainingPlan,
+    SCMOGTrainRunner,
+    distributed_options,
+    seeded,
+    trainer_options,
+)
 
 
 class TrainingMixin(RegisteredModel):
@@ -110,7 +116,7 @@ class TrainingMixin(RegisteredModel):
         ValueError
             If the model has no data with all its modalities, the data are no longer those of ``setup_mudata`` (other
             features or batches, values that are no counts, cells in another order), the split is wrong, or differs
-            from the earlier one, or the strategy can't train this model.
+            from the earlier one, or the strategy or the accelerator can't train this model.
         TypeError
             If a setting is unknown.
         """

@@ -237,12 +237,15 @@ class SCMOGModule(BaseModuleClass):
             counts. Proteins have one output only.
         """
         translator = self.translator(name)
-        parameters = translator.average(self.parameters_of(name, tensors, missing))
-        if not isinstance(translator.decoder, BernoulliDecoder) or score == "raw":
-            expected = translator.decoder.expected(parameters)
+        decoder, of_members = translator.decoder, self.parameters_of(name, tensors, missing)
+        if not isinstance(decoder, BernoulliDecoder):
+            (expected,) = translator.average([(decoder.expected(parameters),) for parameters in of_members])
             return translator.expected_log1p(expected) if score == "log1p" else expected
-        shift = self.depth_shift(name, parameters[0], tensors, missing)
-        logit = translator.calibrated_logit(parameters[0].add_(translator.logit_move), shift)
+        (logit,) = translator.average(of_members)
+        if score == "raw":
+            return decoder.expected((logit,))
+        shift = self.depth_shift(name, logit, tensors, missing)
+        logit = translator.calibrated_logit(logit.add_(translator.logit_move), shift)
         return logit if score == "logit" else torch.sigmoid(logit)
 
     def depth_covariates(

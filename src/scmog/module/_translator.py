@@ -154,10 +154,6 @@ class Translator(nn.Module):
         """Parameters of the target's likelihood from each member."""
         return [self.member(i).decoder.parameters_at(h) for i, h in enumerate(hidden)]
 
-    def forward(self, x: EncoderInput, batch: Tensor | None = None) -> Parameters:
-        """Parameters of the target's likelihood for transformed counts ``x``, ``(n_cells, n_input)``."""
-        return self.average(self.parameters_at(self.decode(self.encode(x), batch)))
-
     def average(self, parameters: Sequence[Parameters]) -> Parameters:
         """Weighted average over members of each parameter: of logits for on/off targets, else of means, dispersions."""
         if len(parameters) == 1:

@@ -116,7 +116,7 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
     mu = mean[rows, columns]
     theta = dispersion[columns] if dispersion.dim() == 1 else dispersion[rows, columns]
     of_counts = x * torch.log1p(theta / (mu + _NB_EPS))  # again no difference of logarithms
-    x, theta = _precise(x), _precise(theta)
+    x, theta = x.double(), theta.double()
     of_counts = of_counts + (torch.lgamma(x + 1) + torch.lgamma(theta + _NB_EPS) - torch.lgamma(x + theta)).to(mu)
     if reduction == "cell":  # without a pass over all entries to add to a few of them
         return loss.sum(dim=1).index_add(0, rows, of_counts) / loss.shape[1]
@@ -127,10 +127,6 @@ def negative_binomial_loss(mean: Tensor, dispersion: Tensor, target: Tensor, *, 
 def _of_no_counts(mean: Tensor, dispersion: Tensor) -> Tensor:
     # log(theta + mu) - log(theta) as log1p(mu / theta): a difference of logarithms would lose what is then multiplied
     return dispersion * torch.log1p(mean / (dispersion + _NB_EPS))
-
-
-def _precise(values: Tensor) -> Tensor:
-    return values if values.device.type == "mps" else values.double()  # Apple's GPUs have no double precision
 
 
 def mse_loss(prediction: Tensor, target: Tensor, *, reduction: Reduction) -> Tensor:

@@ -190,7 +190,7 @@ class CountRepresentation(Representation):
         self.raw_log_mean = raw_mean.to(self.raw_log_mean)
 
     def size_factors(self, counts: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Library size over the median, ``(n_cells, 1)``; 1 for a cell without counts.
+        """Library size over the median, ``(n_cells, 1)``; 1 where nothing is known of it, as for a cell without counts.
 
         With ``missing`` genes both are taken over the genes that are present.
         """
@@ -198,7 +198,8 @@ class CountRepresentation(Representation):
         if missing is not None:
             expected = expected * self.average[~missing].sum() / self.average.sum().clamp_min(1e-12)
         factors = row_sums(counts) / expected.clamp_min(1e-12)
-        return torch.where(factors > 0, factors, torch.ones_like(factors))
+        # of genes that no training cell expressed there is no telling either
+        return torch.where((factors > 0) & (expected > 0), factors, torch.ones_like(factors))
 
     def target(self, counts: Tensor) -> Tensor:
         """Size-normalised counts, ``(n_cells, n_features)``."""

@@ -65,7 +65,7 @@ def density_scatter(truth: Any, prediction: Any, *, ax: Axes | None = None, log:
 def _histogram(truth: Any, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts (bins of truth, bins of prediction) and the edges common to both, a few cells at a time."""
     truth = sparse.csr_array(truth) if sparse.issparse(truth) else np.asarray(truth)
-    low, high = min(truth.min(), prediction.min()), max(truth.max(), prediction.max())
+    low, high = (float(edge) for edge in (min(truth.min(), prediction.min()), max(truth.max(), prediction.max())))
     margin = 0.5 if low == high else 0.01 * (high - low)
     edges = np.linspace(low - margin, high + margin, _N_BINS + 1)
     counts = np.zeros((_N_BINS, _N_BINS))

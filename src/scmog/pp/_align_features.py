@@ -15,7 +15,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from scmog._constants import SCMOG_KEYS
-from scmog._mudata import is_generated, measured_keys
+from scmog._mudata import is_generated, measured_keys, missing_features
 from scmog._quiet import quiet_mudata
 from scmog.pp._alignment_report import AlignmentReport, ModalityAlignment
 from scmog.pp._match import AlignmentOptions, Match
@@ -149,6 +149,9 @@ def align_features(
     if not isinstance(query, MuData):
         message = f"query must be a MuData, or the AnnData of one modality, got {type(query).__name__}."
         raise TypeError(message)
+    if modality is not None and modality not in registry.names:
+        message = f"modality must be one of the model's, {list(registry.names)}, got {modality!r}."
+        raise ValueError(message)
     parts, reports, sources = dict(query.mod), [], {source for source, _ in model.directions}
     for name, key in registry.names.items():
         keys = measured_keys(query, name, key)
@@ -157,7 +160,8 @@ def align_features(
             parts[keys[0]], report = _align(query.mod[keys[0]], name, registry, options, strict=strict)
             reports.append(report)
     if not reports:
-        message = f"the query has none of the model's modalities {registry.names}; it has {list(query.mod)}."
+        wanted = f"none of the model's modalities {registry.names}" if modality is None else f"no {modality}"
+        message = f"the query has {wanted}; it has {list(query.mod)}."
         raise ValueError(message)
     return _assemble(query, parts, AlignmentReport(tuple(reports)))
 
@@ -179,10 +183,8 @@ def _align(
     layer = registry.layers[modality]
     counts = matrix_of(adata, modality, layer)
     var = _nullable(adata.var).set_axis(adata.var_names.astype(str))
-    measured = np.arange(adata.n_vars)
-    if SCMOG_KEYS.MISSING_VAR in var:  # aligned before, maybe to another model: what it lacked then it lacks now
-        measured = np.flatnonzero(~var.pop(SCMOG_KEYS.MISSING_VAR).to_numpy(dtype=bool))
-    var, trained = var.iloc[measured], registry.features(modality)
+    measured = np.flatnonzero(~missing_features(var))  # what it lacked when it was aligned before, it lacks now
+    var, trained = var.iloc[measured].drop(columns=SCMOG_KEYS.MISSING_VAR, errors="ignore"), registry.features(modality)
     match = _MATCHERS.get(modality, match_names)(var, trained, options)
     report = ModalityAlignment.from_match(modality, match)
     _check(report, options, names=(list(trained.index[:3]), list(var.index[:3])), strict=strict)
@@ -243,7 +245,8 @@ def _assemble(query: MuData, parts: dict[str, AnnData], report: AlignmentReport)
     result.uns = deepcopy(dict(query.uns)) | {SCMOG_KEYS.ALIGNMENT_UNS: report.to_uns()}
     for key in query.obsm:
         if key not in query.mod:  # under the modalities' names mudata keeps which cells they hold
-            result.obsm[key] = query.obsm[key][order]
+            values = query.obsm[key]
+            result.obsm[key] = values.iloc[order] if hasattr(values, "iloc") else values[order]
     for key in query.obsp:
         result.obsp[key] = query.obsp[key][order][:, order]
     return result

@@ -7,12 +7,11 @@ from pathlib import Path
 import pandas as pd
 from anndata import AnnData
 
-from scmog.genomics import read_gtf
-from scmog.genomics._intervals import INTERVAL_NAME
+from scmog._labels import as_names
+from scmog.genomics import find_gene_columns, read_gtf
+from scmog.genomics._intervals import COORDINATE_COLUMNS, INTERVAL_NAME
+from scmog.genomics._locate import INTERVAL_COLUMNS
 
-_CHROMOSOME_COLUMNS = ("chrom", "chromosome", "chr", "chromosome_name", "seqname", "seqnames", "seqid")
-_INTERVAL_COLUMNS = ("interval", "location", "peak", "coordinates")
-_GENE_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
 _LEAST_SHARE = 0.5
 
 
@@ -30,19 +29,18 @@ def chromosomes(adata: AnnData, name: str, genes: pd.DataFrame | None) -> pd.Ser
     var = adata.var.reset_index(drop=True)
     columns = {str(column).lower().lstrip("#"): column for column in var.columns}
     found = pd.Series(pd.NA, index=var.index, dtype="string")
-    for key in _CHROMOSOME_COLUMNS:
+    for key in COORDINATE_COLUMNS["chrom"]:
         if key in columns:
             found = found.fillna(_as_text(var[columns[key]]))
-    for key in _INTERVAL_COLUMNS:
+    for key in INTERVAL_COLUMNS:
         if key in columns:
             found = found.fillna(_chromosome_part(_as_text(var[columns[key]])))
     names = pd.Series(adata.var_names.astype(str), index=var.index, dtype="string")
-    located = _chromosome_part(names)
-    if located.notna().mean() >= _LEAST_SHARE:  # a few genes have names like an interval
-        found = found.fillna(located)
+    found = found.fillna(_chromosome_part(names))
     if genes is not None:
-        for column in (names, *(_as_text(var[columns[key]]) for key in _GENE_COLUMNS if key in columns)):
-            found = found.fillna(_without_version(column).map(genes["chrom"]))
+        known = find_gene_columns(adata.var)
+        for column in (names, *(pd.Series(values, dtype="string") for values in known["ids"] + known["symbols"])):
+            found = found.fillna(_base_name(column).map(genes["chrom"]))
     if len(found) and found.notna().mean() < _LEAST_SHARE:
         message = (
             f"the chromosome of {int(found.isna().sum())} of {len(found)} features of {name!r} is unknown (names "
@@ -65,7 +63,7 @@ def chromosome_by_name(gtf: str | Path) -> pd.DataFrame:
     """
     genes = read_gtf(gtf)
     tables = [
-        pd.DataFrame({"name": _without_version(genes[column].astype("string")), "chrom": genes["chrom"]})
+        pd.DataFrame({"name": _base_name(genes[column].astype("string")), "chrom": genes["chrom"]})
         for column in ("gene_name", "gene_id")
     ]
     return pd.concat(tables).drop_duplicates().set_index("name")
@@ -77,17 +75,17 @@ def base_chromosome(chromosome: pd.Series) -> pd.Series:
 
 
 def _chromosome_part(names: pd.Series) -> pd.Series:
-    """Chromosome of names of intervals, missing for other names."""
-    return names.str.extract(INTERVAL_NAME.pattern)["chrom"]
+    """Chromosome of names of intervals, missing for other names; none if most are others."""
+    part = names.str.extract(INTERVAL_NAME.pattern)["chrom"]
+    # a few genes have names like an interval
+    return part if part.notna().sum() >= _LEAST_SHARE * names.notna().sum() else part.mask(part.notna())
 
 
 def _as_text(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_float_dtype(column.dtype) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")  # 1.0 was 1 before others got lost
-    text = column.astype("string")
+    text = as_names(column).astype("string")
     return text.mask(text.str.lower().isin(["", "na", "nan", "none", "unknown"]))
 
 
-def _without_version(names: pd.Series) -> pd.Series:
-    """Ensembl ids without version, other names as they are."""
-    return names.str.replace(r"^(ENS[A-Z]*\d+)\.\d+(_PAR_Y)?$", r"\1", regex=True)
+def _base_name(names: pd.Series) -> pd.Series:
+    """Ensembl ids without version and mark of the Y chromosome's copy, other names as they are."""
+    return names.str.replace(r"^(ENS[A-Z]*\d+)(?:\.\d+)?(?:_PAR_Y)?$", r"\1", regex=True)

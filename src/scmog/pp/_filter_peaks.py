@@ -90,9 +90,10 @@ def peaks_by_cells(
     most = np.inf if max_share is None else np.floor(max_share * whole * (1 + 1e-12))
     few, many = n_cells < min_cells, n_cells > most
     keep = ~(few | many)
-    report = f"{int(few.sum())} in fewer than {min_cells} cells, {int(many.sum())} in more than {most:.0f} cells"
+    report = f"{int(few.sum())} in fewer than {min_cells} cells"
     if max_share is not None:
-        report = f"{report} ({max_share:.0%} of the {whole} {_WHOLE[relative_to]})"
+        of_all = f"({max_share:.0%} of the {whole} {_WHOLE[relative_to]})"
+        report = f"{report}, {int(many.sum())} in more than {most:.0f} cells {of_all}"
     if not keep.any():
         message = f"no peak is left of {len(keep)}: {report}. Change min_cells or max_share."
         raise ValueError(message)

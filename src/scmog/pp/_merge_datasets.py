@@ -60,8 +60,8 @@ def merge_datasets(
         Column of ``.var`` with the names by which genes are joined, e.g. ``"gene_ids"``; they become the names of the
         genes. None is ``var_names``. Genes of one name are summed.
     min_shared
-        Least share of the genes, or proteins, of the smallest data set that all must have. If peaks of all data sets
-        are in less than this share of the unions, there is a warning.
+        Least share of the genes, or proteins, of the smallest data set that all must have. With
+        ``peaks="outer"`` there is a warning if peaks of all data sets are in less than this share of the unions.
     check_build
         Whether to refuse peaks of two data sets that overlap no more than after a shift of one of them by 1 Mb, as
         those of different genome builds do.

@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from scmog._constants import SCMOG_KEYS
-
 Join = Literal["inner", "outer"]
 """Features that all data sets have, or those of any."""
 
@@ -36,9 +34,3 @@ class FeatureJoin:
         for column, target in enumerate(self.targets):
             has[target[target >= 0], column] = True
         return has
-
-
-def missing_features(table: pd.DataFrame) -> np.ndarray:
-    """Features that an alignment filled in: they were not measured."""
-    column = SCMOG_KEYS.MISSING_VAR
-    return table[column].to_numpy(dtype=bool) if column in table else np.zeros(len(table), dtype=bool)

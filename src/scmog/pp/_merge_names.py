@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from scmog._constants import SCMOG_KEYS
-from scmog.pp._merge_features import FeatureJoin, Join, missing_features
+from scmog._mudata import missing_features
+from scmog.pp._merge_features import FeatureJoin, Join
 
 logger = logging.getLogger(__name__)
 

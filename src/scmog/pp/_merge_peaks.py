@@ -10,8 +10,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from scmog.genomics import chance_overlap, exceeds_chance, merge_intervals, overlap_join, parse_intervals
-from scmog.pp._merge_features import FeatureJoin, Join, missing_features
+from scmog._mudata import missing_features
+from scmog.genomics import (
+    chance_overlap,
+    exceeds_chance,
+    find_intervals,
+    merge_intervals,
+    overlap_join,
+    parse_intervals,
+)
+from scmog.pp._merge_features import FeatureJoin, Join
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +86,12 @@ def join_by_overlap(
 
 
 def _intervals(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    table = table[~missing_features(table)]
+    found = find_intervals(table)
+    if found is not None:
+        return found
     try:
-        return parse_intervals(table[~missing_features(table)])
+        return parse_intervals(table)  # it says what is wrong
     except ValueError as error:
         message = f"the peaks of data set {dataset!r} cannot be placed: {error}"
         raise ValueError(message) from error

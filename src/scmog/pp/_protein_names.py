@@ -17,9 +17,14 @@ _CLONE = re.compile(r"^(?:hu|ms|rt)+\.(?P<name>[^_]+)_")  # panels of BioLegend:
 _MADE_UNIQUE = re.compile(r"^(?P<stem>.*[a-z0-9)])(?P<separator>[-.])[1-9]$")
 _CD_NUMBER = re.compile(r"^cd\d+[a-z]{0,2}\d?$")
 
-_CONTROL = re.compile(r"(?<![a-z])(?:isotype|control|ctrl|ctl|iso)(?![a-z])")
+_CONTROL = re.compile(r"(?<![a-z])(?:(?:isotype)?(?:control|ctrl|ctl)|iso(?:type)?)(?![a-z])")
 _CONTROL_CLASS = re.compile(r"(?<![a-z])(?P<kind>ig[gamde])[-_ ]?(?P<subclass>\d[abc]?)?(?![0-9])")
 _CONTROL_SPECIES = re.compile(r"(?<![a-z])(mouse|rat|hamster|rabbit|goat)(?![a-z])")
+# IgG1, Mouse IgG1 k, Armenian Hamster IgG: an antibody that is called by its own class alone binds nothing
+_BARE_CLASS = re.compile(
+    r"^(?:(?:armenian|syrian)[-_. ]*)?(?:(?P<species>mouse|rat|hamster|rabbit|goat)[-_. ]*)?"
+    r"ig(?:g[-_ ]?(?P<subclass>\d)|[gamde])(?![-_. ]*fc)(?![a-z]{2})"
+)
 
 # Alleles of mice (CD45.1) have names of the form that R gives to duplicates.
 _ALLELES = frozenset({"cd45", "cd90"})
@@ -102,7 +107,7 @@ class ProteinName:
 def read_protein_name(name: str) -> ProteinName:
     """Read the name of an antibody: ``CD3_TotalSeqB``, ``anti-human CD3``, ``CD3-1``, ``ADT_CD3``, ``IgG1_control``."""
     text = _without_additions(name)
-    control, species = _control(text)
+    control, species = _control(text, of_antigen=str(name).casefold().lstrip().startswith("anti"))
     if control is not None:
         words = sorted(re.findall(r"[a-z]+|\d+[a-z]?", text))
         return ProteinName("control " + " ".join(words), None, frozenset(), control, species)
@@ -140,10 +145,11 @@ def _stem(text: str) -> str | None:
     return None if duplicate["separator"] == "." and stem in _ALLELES else stem
 
 
-def _control(text: str) -> tuple[str | None, str | None]:
-    """Class and species of an isotype control; IgD, IgM or IgG Fc without more are antigens."""
+def _control(text: str, *, of_antigen: bool) -> tuple[str | None, str | None]:
+    """Class and species of an isotype control; IgD, IgM, IgG Fc, and what an "anti" comes before, are antigens."""
     named, kind, species = _CONTROL.search(text), _CONTROL_CLASS.search(text), _CONTROL_SPECIES.search(text)
-    if not named and not (kind and kind["subclass"] and kind["kind"] == "igg"):
+    bare = None if of_antigen else _BARE_CLASS.match(text)
+    if not named and not (bare and (bare["species"] or bare["subclass"])):
         return None, None
     if kind is None:
         return "", species[1] if species else None

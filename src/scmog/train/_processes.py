@@ -52,6 +52,16 @@ def choose_strategy(
     return strategy + _UNUSED if strategy == "ddp" else strategy
 
 
+def _check_accelerator(accelerator: str) -> None:
+    """Raise ValueError for Apple's GPUs; ``"auto"`` does not choose them."""
+    if accelerator == "mps":
+        message = (
+            "accelerator must not be 'mps': Apple's GPUs have no double precision, in which losses and calibration are "
+            "computed. Use accelerator='cpu'."
+        )
+        raise ValueError(message)
+
+
 def _n_devices(accelerator: str, devices: int | list[int] | str) -> int:
     if devices in ("auto", 1):
         return 1  # scvi-tools takes the first one of several
@@ -60,7 +70,14 @@ def _n_devices(accelerator: str, devices: int | list[int] | str) -> int:
 
 
 def distributed_options(trainer_kwargs: dict[str, Any], accelerator: str, devices: Any) -> dict[str, Any]:
-    """Options for scvi-tools' trainer with the strategy chosen, see :func:`choose_strategy`."""
+    """Options for scvi-tools' trainer with the strategy chosen, see :func:`choose_strategy`.
+
+    Raises
+    ------
+    ValueError
+        If the accelerator or the strategy can't train this model.
+    """
+    _check_accelerator(accelerator)
     strategy = choose_strategy(
         trainer_kwargs.get("strategy"),
         accelerator=accelerator,

@@ -79,7 +79,7 @@ class SCMOGTrainingPlan(TrainingPlan):
             )
         self._n_epochs_pretrained = 0
         self._schedule: LambdaLR | None = None
-        self._diverged: Tensor | None = None
+        self._diverged: dict[str, Tensor] = {}  # by direction; asked for once per epoch
 
     # ------------------------------------------------------------------ where we are
     @property
@@ -177,10 +177,10 @@ class SCMOGTrainingPlan(TrainingPlan):
         if schedule is not None:
             schedule.step()
         self._log_losses("loss", _means(output), batch, "train")
-        loss = output.loss.detach()
-        diverged = ~torch.isfinite(loss)
-        self._diverged = diverged if self._diverged is None else self._diverged | diverged
-        return loss
+        for name, loss in output.reconstruction_loss.items():
+            diverged = ~torch.isfinite(loss.detach()).all()
+            self._diverged[name] = self._diverged[name] | diverged if name in self._diverged else diverged
+        return output.loss.detach()
 
     def _schedule_of(self, optimizer: Optimizer) -> LambdaLR | None:
         """The learning-rate schedule, made at the first supervised batch: only then the number of batches is known."""
@@ -265,12 +265,13 @@ class SCMOGTrainingPlan(TrainingPlan):
 
     def _check_finite(self) -> None:
         """Raise RuntimeError if a loss was NaN or infinite; asked once per epoch, since it waits for the device."""
-        diverged = self._diverged is not None and bool(self._diverged)
-        if self.trainer.strategy.reduce_boolean_decision(diverged, all=False):  # all processes have to stop together
-            self.on_train_end()  # the best weights so far, if there are any
+        diverged = [name for name, is_so in self._diverged.items() if is_so]
+        if self.trainer.strategy.reduce_boolean_decision(bool(diverged), all=False):  # all processes stop together
+            names, config = diverged or self.active, self.config
+            lr = {name: config.lr_by_target.get(self.module.directions[name][1], config.lr) for name in names}
             message = (
-                f"training diverged: the loss of {self.active} became NaN or infinite in epoch {self.current_epoch}; "
-                f"try a smaller learning rate than {self.config.lr}."
+                f"training diverged: the loss of {names} became NaN or infinite in epoch {self.current_epoch}; try a "
+                f"smaller learning rate than {lr} (lr_pretrain: {config.lr_pretrain})."
             )
             raise RuntimeError(message)
 
