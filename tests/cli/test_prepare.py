@@ -212,7 +212,7 @@ def test_after_an_error_nothing_is_written(data_dir: Path, tmp_path: Path) -> No
     [
         pytest.param("none.h5mu", [], "none.h5mu does not exist", id="missing"),
         pytest.param("rna.h5ad", [], "must end in .h5mu or .h5", id="anndata"),
-        pytest.param("paired.h5mu", ["--genome", "mm10"], "--genome is for the .h5 files", id="genome"),
+        pytest.param("paired.h5mu", ["--genome", "mm10"], "--genome and --prefix are for the output", id="genome"),
         pytest.param("paired.h5mu", [], "no cell is left of 120", id="too-strict"),
         pytest.param("paired.h5mu", ["--layer", "rna=x"], "layer 'x' is not in the layers", id="layer"),
         pytest.param("paired.h5mu", ["--layer", "protein=x"], "proteins are not filtered", id="protein-layer"),

@@ -39,7 +39,8 @@ def test_sizes_are_the_papers_mirrored(source: str, target: str) -> None:
     assert type(decoder) is DECODER[target]
     assert widths(decoder.hidden) == ENCODER_WIDTHS[target][::-1]
     assert getattr(decoder, HEAD[target]).out_features == 13
-    parameters = translator.eval()(EncoderInput(torch.zeros(3, 11)))
+    latent = translator.eval().encode(EncoderInput(torch.zeros(3, 11)))
+    (parameters,) = translator.parameters_at(translator.decode(latent))  # of the only member
     assert all(p.shape == (3, 13) for p in parameters)
 
 
@@ -100,9 +101,9 @@ def test_the_output_is_the_average_of_the_members_and_the_loss_that_of_their_los
     translator = Translator((source, target), n_input=5, n_output=4, config=MEMBERS).eval()
     x, y = EncoderInput(torch.randn(7, 5)), torch.randint(0, 2, (7, 4)).float()
     alone = [member.decoder(member.encoder(x)) for member in translator.members]
-    for i, averaged in enumerate(translator(x)):
-        torch.testing.assert_close(averaged, sum(parameters[i] for parameters in alone) / 3)
     hidden = translator.decode(translator.encode(x))
+    for i, averaged in enumerate(translator.average(translator.parameters_at(hidden))):
+        torch.testing.assert_close(averaged, sum(parameters[i] for parameters in alone) / 3)
     losses = [member.decoder.loss(h, y) for member, h in zip(translator.members, hidden, strict=True)]
     torch.testing.assert_close(translator.loss(hidden, y), sum(losses) / 3)
 

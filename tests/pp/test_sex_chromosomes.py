@@ -85,7 +85,9 @@ def test_positions_in_var(names, columns, options, kept):
         pytest.param(["ENSG01", "ENSG03.9", "ENSG02.4"], {}, ["ENSG01", "ENSG02.4"], id="ids with and without version"),
         pytest.param(["a", "b"], {"gene_ids": ["ENSG02.1", "ENSG03"]}, ["a"], id="ids in a column"),
         pytest.param(["a", "b"], {"symbol": ["AUTO1", "XIST"]}, ["a"], id="symbols in a column"),
-        pytest.param(["a", "b", "c"], {"name": ["X-1-2", "XIST", "AUTO1"]}, ["a", "c"], id="a gene called like a place"),
+        pytest.param(
+            ["a", "b", "c"], {"name": ["X-1-2", "XIST", "AUTO1"]}, ["a", "c"], id="a gene called like a place"
+        ),
         pytest.param(["AUTO1", "AUTO2", "BOTH"], {}, ["AUTO1", "AUTO2"], id="one of two places is Y"),
         pytest.param(["AUTO1", "AUTO2", "unheard"], {}, ["AUTO1", "AUTO2", "unheard"], id="unknown stays"),
         pytest.param(["XIST", "AUTO1"], {"chrom": ["chr7", None]}, ["XIST", "AUTO1"], id="var comes first"),
