@@ -33,13 +33,7 @@ from scmog.model._training_set import (
     resolve_seed,
 )
 from scmog.nn import fused
-from scmog.train import (
-    SCMOGTrainingPlan,
-    SCMOGTrainRunner,
-    distributed_options,
-    seeded,
-    trainer_options,
-)
+from scmog.train import SCMOGTrainingPlan, SCMOGTrainRunner, distributed_options, seeded, trainer_options
 
 
 class TrainingMixin(RegisteredModel):
